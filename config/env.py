@@ -1,0 +1,91 @@
+"""Strict reading of settings from the environment.
+
+django-environ reads `yes-please` as False and `12x` as a crash with a traceback. Here every reader names the variable
+and says what it expected, so that a bad value stops the start with one clear line. A secret may come from a file:
+`DJANGO_SECRET_KEY_FILE=/run/secrets/key` stands for `DJANGO_SECRET_KEY`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable's value, from `NAME` or the file named by `NAME_FILE`. Required when `default` is None."""
+    value = os.environ.get(name)
+    file_name = os.environ.get(f"{name}_FILE")
+    if value is not None and file_name:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them")
+    if file_name:
+        try:
+            value = Path(file_name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE: cannot read {file_name}: {error.strerror}") from error
+    if value is None or value == "":
+        if default is None:
+            raise ImproperlyConfigured(f"{name} is required")
+        return default
+    return value
+
+
+def boolean(name: str, default: bool) -> bool:
+    """True for 1/true/yes/on, False for 0/false/no/off, in any case; anything else is refused."""
+    value = text(name, "true" if default else "false").lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r}: expected true or false")
+
+
+def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    """A whole number within [minimum, maximum]."""
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected a whole number") from None
+    if not minimum <= number <= maximum:
+        raise ImproperlyConfigured(f"{name}={number}: expected {minimum} to {maximum}")
+    return number
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of the allowed words."""
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(allowed)}")
+    return value
+
+
+def url(name: str, default: str | None = None, *, schemes: tuple[str, ...] = ("http", "https")) -> str:
+    """An absolute URL without a trailing slash."""
+    value = text(name, default)
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not (parts.hostname or parts.path):
+        raise ImproperlyConfigured(f"{name}={value!r}: expected a URL that starts with {' or '.join(schemes)}://")
+    return value.rstrip("/")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list; empty items are dropped."""
+    return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def database(name: str, default: str | None = None) -> dict[str, object]:
+    """Django's database settings from a postgresql:// URL."""
+    value = text(name, default)
+    if urlsplit(value).scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured(f"{name}: expected a postgresql:// URL, PostgreSQL is the only database supported")
+    try:
+        return dict(environ.Env.db_url_config(value))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error

@@ -1,0 +1,244 @@
+"""What the core and a driver say to each other: dataclasses in, dataclasses out.
+
+Drivers are sans-I/O: they build HTTP requests and read HTTP responses and webhooks, and know neither the ORM, nor
+tenants, nor Celery. The engine does the I/O, thousands at a time.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+
+class Capability(enum.StrEnum):
+    """What a channel can do; the core asks for these and never for the kind."""
+
+    TEXT = "text"
+    MEDIA_BY_LINK = "media_by_link"
+    MEDIA_UPLOAD = "media_upload"
+    TEMPLATE = "template"
+    INTERACTIVE = "interactive"
+    REACTION = "reaction"
+    LOCATION = "location"
+    CONTACTS = "contacts"
+    MARK_READ = "mark_read"
+    TYPING = "typing"
+    STATUS_ECHO = "status_echo"  # statuses carry our uuid back: an unknown outcome can be reconciled
+    SERVICE_WINDOW = "service_window"  # free content only within 24 h of the customer's last message
+    WARMUP = "warmup"  # new addresses must grow their volume slowly
+
+
+class Scope(enum.StrEnum):
+    """What an error is about: one message, one recipient, or the whole channel."""
+
+    MESSAGE = "message"
+    CONTACT = "contact"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """What a driver may know of a channel. `base_url` is the provider's or the sandbox's, without a trailing slash."""
+
+    external_id: str
+    account_id: str
+    address: str
+    base_url: str
+    config: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+    is_sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send. `content` is `{"type": T, T: {...}}` with the fields of the driver's content rules.
+
+    `address` is E.164 digits without +, or the provider's id of the person when `address_kind` says so.
+    """
+
+    uuid: str
+    address: str
+    content: Mapping[str, Any]
+    address_kind: str = "phone"
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, complete: absolute URL, headers, body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP answer; header names in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider accepted the message. `recipient` is the address as the provider knows it, when it says so."""
+
+    provider_id: str
+    recipient: str = ""
+    note: str = ""
+
+
+class ContentError(Exception):
+    """Content that the provider would refuse: `fields` maps dotted paths (`interactive.action.buttons`) to reasons."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in fields.items()))
+        self.fields = dict(fields)
+
+
+class SendError(Exception):
+    """The provider refused. `code` is the provider's, `reason` plain language for people.
+
+    `retryable`: may be tried again after `retry_after` seconds (None: the engine's own back-off).
+    `max_retries`: None = the engine's usual number. `pauses`: the channel must stop until somebody mends it.
+    `counts_as`: a risk counter to add to (`spam`, `quality`, `template_pause`) or "".
+    """
+
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        *,
+        retryable: bool = False,
+        scope: Scope = Scope.MESSAGE,
+        retry_after: float | None = None,
+        max_retries: int | None = None,
+        pauses: bool = False,
+        opt_out: bool = False,
+        counts_as: str = "",
+    ) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.retryable = retryable
+        self.scope = scope
+        self.retry_after = retry_after
+        self.max_retries = max_retries
+        self.pauses = pauses
+        self.opt_out = opt_out
+        self.counts_as = counts_as
+
+
+class Ambiguous(Exception):
+    """Whether the provider took the message is not known: never send it again blindly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a part of a webhook belongs: (kind, external id) in the public route table."""
+
+    kind: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookPart:
+    """One change of a webhook batch. `where` is its JSON path, for problem reports; `data` its raw JSON."""
+
+    route: Route | None
+    where: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """A provider's word on one of our messages. `status`: sent, delivered, read or failed. `uuid` is our echo, if any."""
+
+    provider_id: str
+    status: str
+    at: datetime
+    uuid: str = ""
+    error: SendError | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A message from a customer. `identities` are (kind, value) pairs, the best first; the phone may be missing."""
+
+    provider_id: str
+    identities: tuple[tuple[str, str], ...]
+    name: str
+    type: str
+    content: Mapping[str, Any]
+    at: datetime
+    reply_to: str = ""
+    opens_window: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AccountUpdate:
+    """News about the account, a number, a template or a person's identity; `field` is the provider's name for it."""
+
+    field: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something the driver does not know: kept and shown, never dropped."""
+
+    what: str
+    data: Mapping[str, Any]
+
+
+Inbound = StatusUpdate | ReceivedMessage | AccountUpdate | Unknown
+
+
+class Driver(ABC):
+    """A kind of channel. Stateless: one instance serves every channel of its kind."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    capabilities: ClassVar[frozenset[Capability]]
+    # Names of the entries of `Channel.secrets`, shown write-only in the admin.
+    secret_fields: ClassVar[tuple[str, ...]]
+    # Messages per second and channel when the channel does not say otherwise.
+    default_rate: ClassVar[int]
+    # How long after the customer's last message free content is allowed.
+    service_window: ClassVar[timedelta] = timedelta(hours=24)
+
+    @abstractmethod
+    def validate(self, content: Mapping[str, Any]) -> None:
+        """Check `content` against the provider's limits before it is queued. Raises `ContentError`."""
+
+    @abstractmethod
+    def needs_window(self, content: Mapping[str, Any]) -> bool:
+        """Whether this content is allowed only within the service window."""
+
+    @abstractmethod
+    def build_send(self, channel: ChannelInfo, message: Outgoing) -> HttpRequest:
+        """The request that sends `message`. Pure and fast: it runs for every message."""
+
+    @abstractmethod
+    def read_send(self, response: HttpResponse) -> Sent:
+        """Read the answer to `build_send`. Raises `SendError`, or `Ambiguous` when the outcome cannot be known."""
+
+    @abstractmethod
+    def build_mark_read(self, channel: ChannelInfo, provider_id: str, *, typing: bool = False) -> HttpRequest:
+        """The request that marks a received message as read, optionally with a typing indicator."""
+
+    @abstractmethod
+    def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
+        """Cut a webhook body into parts that each belong to one channel or account."""
+
+    @abstractmethod
+    def parse(self, part: WebhookPart) -> Iterable[Inbound]:
+        """Normalise one part. Never raises on odd data: what cannot be read comes out as `Unknown`."""

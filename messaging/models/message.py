@@ -1,0 +1,141 @@
+"""Messages, in and out, and the attempts that did not simply succeed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from messaging.models.channel import Channel
+from tenants.fields import uuid7
+
+# Lower is sent first, within one channel too.
+PRIORITY_OTP: Final = 0
+PRIORITY_CONVERSATION: Final = 5
+PRIORITY_TRANSACTIONAL: Final = 10
+PRIORITY_CAMPAIGN: Final = 30
+
+
+class Message(models.Model):
+    """One message. Outgoing ones are inserted `queued` and moved by the engine with set-based SQL, never by `save()`."""
+
+    class Direction(models.TextChoices):
+        OUT = "out", _("Out")
+        IN = "in", _("In")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        # Waits for `due_at`: asked for later, or retried later.
+        SCHEDULED = "scheduled", _("Scheduled")
+        PROCESSING = "processing", _("Being sent")
+        IN_DOUBT = "in_doubt", _("In doubt")
+        SENT = "sent", _("Sent")
+        DELIVERED = "delivered", _("Delivered")
+        READ = "read", _("Read")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+        RECEIVED = "received", _("Received")
+
+    class Origin(models.TextChoices):
+        API = "api", _("API")
+        OTP = "otp", _("One-time password")
+        ADMIN = "admin", _("Admin")
+        CAMPAIGN = "campaign", _("Campaign")
+        CUSTOMER = "customer", _("Customer")
+
+    uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="messages", db_index=False, verbose_name=_("channel"))
+    contact = models.ForeignKey(
+        "contacts.Contact",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="messages",
+        db_index=False,
+        verbose_name=_("contact"),
+    )
+    direction = models.CharField(_("direction"), max_length=3, choices=Direction.choices)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices)
+    priority = models.SmallIntegerField(_("priority"), default=PRIORITY_TRANSACTIONAL, db_default=PRIORITY_TRANSACTIONAL)
+    # The customer's address: E.164 digits without +, or the provider's id of the person (BSUID, PSID).
+    address = models.CharField(_("customer"), max_length=128)
+    type = models.CharField(_("type"), max_length=24)
+    # {"type": "text", "text": {"body": ...}}: the normalised content, see messaging.drivers.base.Outgoing.
+    content = models.JSONField(_("content"))
+    # One-time passwords: never shown in lists, never returned by an API, blanked once sent.
+    is_sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
+    origin = models.CharField(_("origin"), max_length=10, choices=Origin.choices)
+    api_key_id = models.BigIntegerField(null=True, blank=True)
+    bulk_uuid = models.UUIDField(_("bulk"), null=True, blank=True)
+    reply_to = models.CharField(_("answers"), max_length=255, blank=True, db_default="")
+    provider_id = models.CharField(_("provider's message id"), max_length=255, null=True, blank=True)  # noqa: DJ001 null: unique
+    due_at = models.DateTimeField(_("due"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
+    # Fencing number of the lease under which it was claimed.
+    fence = models.BigIntegerField(null=True, blank=True, editable=False)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    queued_at = models.DateTimeField(_("queued"), db_default=Now())
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered"), null=True, blank=True)
+    read_at = models.DateTimeField(_("read"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("failed"), null=True, blank=True)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="")
+    error_reason = models.CharField(_("reason"), max_length=500, blank=True, db_default="")
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("-id",)
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["channel", "provider_id"],
+                name="message_provider_once",
+                condition=models.Q(provider_id__isnull=False),
+            )
+        ]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["channel", "priority", "id"], name="message_claim", condition=models.Q(status="queued")),
+            models.Index(fields=["channel", "due_at"], name="message_due", condition=models.Q(status="scheduled")),
+            models.Index(
+                fields=["channel", "claimed_at"],
+                name="message_open",
+                condition=models.Q(status__in=["processing", "in_doubt"]),
+            ),
+            models.Index(fields=["channel", "-id"], name="message_of_channel"),
+            models.Index(fields=["address", "-id"], name="message_of_address"),
+            models.Index(fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)),
+            models.Index(fields=["-id"], name="message_failed", condition=models.Q(status="failed")),
+            models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
+class SendAttempt(models.Model):
+    """An attempt that ended in a retry, a failure or doubt; attempts that just worked leave no row."""
+
+    class Outcome(models.TextChoices):
+        RETRY = "retry", _("Will be tried again")
+        FAILED = "failed", _("Failed")
+        IN_DOUBT = "in_doubt", _("In doubt")
+        RESOLVED = "resolved", _("Doubt resolved")
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="send_attempts", db_constraint=False)
+    at = models.DateTimeField(_("at"), db_default=Now())
+    number = models.PositiveSmallIntegerField(_("attempt"))
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices)
+    code = models.CharField(_("code"), max_length=40, blank=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    next_at = models.DateTimeField(_("next"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"#{self.number} {self.outcome}"

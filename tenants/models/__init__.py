@@ -1,0 +1,20 @@
+from tenants.models.access import Invitation, Membership, SupportAccess, User
+from tenants.models.agenda import AgendaItem
+from tenants.models.keys import ApiKey
+from tenants.models.organization import Domain, Organization, Plan, Subscription
+from tenants.models.routing import InboundEvent, InboundRoute
+
+__all__ = [
+    "AgendaItem",
+    "ApiKey",
+    "Domain",
+    "InboundEvent",
+    "InboundRoute",
+    "Invitation",
+    "Membership",
+    "Organization",
+    "Plan",
+    "Subscription",
+    "SupportAccess",
+    "User",
+]
