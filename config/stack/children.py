@@ -1,0 +1,36 @@
+"""The processes of the platform on one machine. `Procfile` names the same ones for production."""
+
+from __future__ import annotations
+
+import sys
+
+from config.queues import DISPATCH, TASK_QUEUES
+from config.stack.environment import Listening
+from config.stack.supervisor import Child
+
+_WEB_WORKERS = "2"
+_WEB_THREADS = "4"
+# Threads of a dispatch worker: each pumps one channel and waits for the network most of the time.
+_DISPATCH_THREADS = "64"
+_DEFAULT_PROCESSES = "2"
+
+
+def platform_children(listening: Listening) -> list[Child]:
+    """Sandbox (when it is ours), web server, dispatch worker, worker for all other queues, beat."""
+    python = sys.executable
+    celery = [python, "-m", "celery", "-A", "config"]
+    others = ",".join(queue.name for queue in TASK_QUEUES if queue.name != DISPATCH)
+    children = [
+        Child("web", [python, "-m", "granian", "--interface", "wsgi", "--host", listening.host,
+                      "--port", str(listening.port), "--workers", _WEB_WORKERS, "--blocking-threads", _WEB_THREADS,
+                      "--no-ws", "config.wsgi:application"]),
+        Child("dispatch", [*celery, "worker", "-Q", DISPATCH, "-P", "threads", "-c", _DISPATCH_THREADS,
+                           "-n", "dispatch@%h", "--without-gossip", "--without-mingle", "-l", "INFO"]),
+        Child("worker", [*celery, "worker", "-Q", others, "-P", "prefork", "-c", _DEFAULT_PROCESSES,
+                         "-n", "worker@%h", "--without-gossip", "--without-mingle", "-l", "INFO"]),
+        Child("beat", [*celery, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler",
+                       "--pidfile=", "-l", "INFO"]),
+    ]  # fmt: skip
+    if listening.own_sandbox:
+        children.insert(0, Child("sandbox", [python, "-m", "sandbox"]))
+    return children
