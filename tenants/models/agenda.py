@@ -19,12 +19,14 @@ class AgendaItem(models.Model):
     kind = models.CharField(_("kind"), max_length=32)
     key = models.CharField(_("key"), max_length=64)
     due_at = models.DateTimeField(_("due"), null=True, blank=True)
-    lease_owner = models.CharField(_("taken by"), max_length=80, blank=True)
+    lease_owner = models.CharField(_("taken by"), max_length=80, blank=True, db_default="")
     leased_until = models.DateTimeField(_("taken until"), null=True, blank=True)
     # Grows with each lease: a worker that was thought dead cannot write over its successor's work.
-    fence = models.BigIntegerField(default=0)
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    last_error = models.TextField(_("last error"), blank=True)
+    fence = models.BigIntegerField(default=0, db_default=0)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
+    # What the next owner must know, such as a lane's sends of the last second.
+    state = models.JSONField(default=dict, db_default=models.Value("{}", models.JSONField()))
+    last_error = models.TextField(_("last error"), blank=True, db_default="")
 
     class Meta:
         verbose_name = _("agenda item")

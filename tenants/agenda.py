@@ -1,0 +1,174 @@
+"""The agenda: put something on it, and it is done at its time, once, whichever process ticks.
+
+Time lives here and not in the broker: an item survives any restart, and two schedulers or ten workers fire it once,
+because leasing is one guarded UPDATE. A handler that dies is fired again when its lease ends, so handlers are
+idempotent. Lanes (kind `channel`) are leased by the engine itself; the tick only wakes them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from celery import shared_task
+from django.db import connection
+from django.utils import timezone
+from django_tenants.utils import get_public_schema_name, schema_context
+
+from tenants.models import AgendaItem
+
+log = structlog.get_logger(__name__)
+
+LANE = "channel"
+LEASE = timedelta(minutes=5)
+# A lane that was woken is woken again after this long if nobody took it: the broker may have lost the wake-up.
+LANE_REPEAT = timedelta(seconds=5)
+BATCH = 200
+MAX_BACKOFF = timedelta(hours=1)
+
+# A handler gets (schema, key) inside that schema and returns the next time it wants to run, or None for "done".
+Handler = Callable[[str, str], datetime | None]
+_handlers: dict[str, Handler] = {}
+_lane_waker: list[Callable[[str, int], None]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An item that this process owns until its lease ends; `fence` proves it."""
+
+    item_id: int
+    schema: str
+    kind: str
+    key: str
+    fence: int
+
+
+def process_name() -> str:
+    """Who leases: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def agenda_handler(kind: str) -> Callable[[Handler], Handler]:
+    """Register the function that does items of `kind`. Two handlers of one kind are a programming error."""
+
+    def register(handler: Handler) -> Handler:
+        if _handlers.setdefault(kind, handler) is not handler:
+            raise RuntimeError(f"two handlers for agenda items of kind {kind!r}")
+        return handler
+
+    return register
+
+
+def lane_waker(wake: Callable[[str, int], None]) -> Callable[[str, int], None]:
+    """Register the engine's function that wakes the lane of (schema, channel id)."""
+    _lane_waker[:] = [wake]
+    return wake
+
+
+def agenda_put(*, schema: str, kind: str, key: str, due_at: datetime) -> None:
+    """Do (kind, key) of `schema` at `due_at`; an item that is already there moves to the new time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO public.tenants_agendaitem (schema, kind, key, due_at) VALUES (%s, %s, %s, %s)
+               ON CONFLICT (schema, kind, key) DO UPDATE SET due_at = EXCLUDED.due_at""",
+            [schema, kind, key, due_at],
+        )
+
+
+def agenda_drop(*, schema: str, kind: str, key: str) -> None:
+    """Take (kind, key) of `schema` off the agenda."""
+    AgendaItem.objects.filter(schema=schema, kind=kind, key=key).delete()
+
+
+def agenda_tick(*, limit: int = BATCH) -> int:
+    """Wake the lanes that are due and lease the other items that are due, for all organisations in one query each.
+
+    Returns how many were started. Safe to run anywhere at the same time as often as you like.
+    """
+    lanes = _lanes_due(limit)
+    for schema, channel_id in lanes:
+        for wake in _lane_waker:
+            wake(schema, channel_id)
+    leases = _items_lease(limit)
+    for lease in leases:
+        run_item.delay(lease.item_id, lease.schema, lease.kind, lease.key, lease.fence)
+    return len(lanes) + len(leases)
+
+
+def _lanes_due(limit: int) -> list[tuple[str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE public.tenants_agendaitem SET due_at = now() + %s
+               WHERE id IN (
+                   SELECT id FROM public.tenants_agendaitem
+                   WHERE due_at <= now() AND kind = %s AND (leased_until IS NULL OR leased_until < now())
+                   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+               RETURNING schema, key""",
+            [LANE_REPEAT, LANE, limit],
+        )
+        return [(schema, int(key)) for schema, key in cursor.fetchall()]
+
+
+def _items_lease(limit: int) -> list[Lease]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE public.tenants_agendaitem
+               SET leased_until = now() + %s, lease_owner = %s, fence = fence + 1, attempts = attempts + 1
+               WHERE id IN (
+                   SELECT id FROM public.tenants_agendaitem
+                   WHERE due_at <= now() AND kind <> %s AND (leased_until IS NULL OR leased_until < now())
+                   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+               RETURNING id, schema, kind, key, fence""",
+            [LEASE, process_name(), LANE, limit],
+        )
+        return [Lease(*row) for row in cursor.fetchall()]
+
+
+@shared_task(name="tenants.agenda.tick")
+def tick() -> None:
+    """One tick; beat sends it every second."""
+    agenda_tick()
+
+
+@shared_task(name="tenants.agenda.run_item")
+def run_item(item_id: int, schema: str, kind: str, key: str, fence: int) -> None:
+    """Do one leased item. A stale delivery (another fence) does nothing."""
+    if not AgendaItem.objects.filter(pk=item_id, fence=fence, leased_until__gt=timezone.now()).exists():
+        return
+    handler = _handlers.get(kind)
+    if handler is None:
+        _item_failed(item_id, fence, f"no handler for {kind!r}")
+        return
+    try:
+        if schema == get_public_schema_name():
+            next_at = handler(schema, key)
+        else:
+            with schema_context(schema):
+                next_at = handler(schema, key)
+    except Exception as error:
+        log.exception("agenda_item_failed", schema=schema, kind=kind, key=key)
+        _item_failed(item_id, fence, f"{type(error).__name__}: {error}")
+        return
+    _item_done(item_id, fence, next_at)
+
+
+def _item_done(item_id: int, fence: int, next_at: datetime | None) -> None:
+    owned = AgendaItem.objects.filter(pk=item_id, fence=fence)
+    if next_at is None:
+        owned.delete()
+    else:
+        owned.update(due_at=next_at, leased_until=None, lease_owner="", attempts=0, last_error="")
+
+
+def _item_failed(item_id: int, fence: int, error: str) -> None:
+    item = AgendaItem.objects.filter(pk=item_id, fence=fence).first()
+    if item is None:
+        return
+    backoff = min(timedelta(seconds=5) * 2 ** min(item.attempts, 12), MAX_BACKOFF)
+    AgendaItem.objects.filter(pk=item_id, fence=fence).update(
+        due_at=timezone.now() + backoff, leased_until=None, lease_owner="", last_error=error[:2000]
+    )
