@@ -1,0 +1,1 @@
+"""A stand-alone server that plays WhatsApp's Cloud Graph API, with simulated phones to look at. See README.md."""

@@ -1,0 +1,134 @@
+"""Access tokens: which are valid for what, the sign-up exchange and the token debugger."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sandbox.graph.errors import GraphError, required
+from sandbox.http import Reply, Request, json_reply
+
+if TYPE_CHECKING:
+    from sandbox.graph.account import Number, Waba
+    from sandbox.world import World
+
+SANDBOX_PREFIX = "sandbox"
+SCOPES = ["whatsapp_business_management", "whatsapp_business_messaging"]
+EXPIRED, REVOKED = 463, 460
+
+
+class Tokens:
+    """Tokens that start with `sandbox` open everything; those configured for a number open its WABA only."""
+
+    def __init__(self) -> None:
+        self.wabas_of: dict[str, set[str]] = {}
+        self.dead: dict[str, int] = {}
+        self.issued: dict[str, int] = {}
+
+    def allow(self, token: str, waba_id: str) -> None:
+        self.wabas_of.setdefault(token, set()).add(waba_id)
+
+    def kill(self, token: str, subcode: int) -> None:
+        """From now on the token is answered with 190 and this subcode."""
+        self.dead[token] = subcode
+
+    def revive(self, token: str) -> None:
+        self.dead.pop(token, None)
+
+    def valid(self, token: str) -> bool:
+        return token not in self.dead and (token.startswith(SANDBOX_PREFIX) or token in self.wabas_of)
+
+    def check(self, token: str) -> None:
+        """Raises the error that Meta gives for a missing, unknown, expired or revoked token."""
+        if not token:
+            raise GraphError(200)
+        subcode = self.dead.get(token)
+        if subcode == EXPIRED:
+            moment = time.strftime("%A, %d-%b-%y %H:%M:%S UTC", time.gmtime())
+            raise GraphError(
+                190, message=f"Error validating access token: Session has expired on {moment}.", subcode=EXPIRED
+            )
+        if subcode is not None:
+            raise GraphError(
+                190, message="Error validating access token: The session has been invalidated.", subcode=subcode
+            )
+        if not (token.startswith(SANDBOX_PREFIX) or token in self.wabas_of):
+            raise GraphError(0)
+
+    def may_use(self, token: str, waba: Waba) -> bool:
+        return token.startswith(SANDBOX_PREFIX) or waba.id in self.wabas_of.get(token, ())
+
+
+def token_of(request: Request) -> str:
+    """The token in the header or the query; never one in a body."""
+    header: str = request.headers.get("authorization") or ""
+    if header[:7].lower() == "bearer ":
+        return header[7:].strip()
+    return request.query.get("access_token", "") if request.query_string else ""
+
+
+def is_app_token(world: World, token: str) -> bool:
+    """`APPID|SECRET`."""
+    return unquote(token) == f"{world.config.app_id}|{world.config.app_secret}"
+
+
+def exchange_code(world: World, request: Request) -> Reply:
+    """GET /oauth/access_token: the code of the embedded sign-up becomes a business token."""
+    query = request.query
+    if query.get("client_id") != world.config.app_id:
+        raise GraphError(101, message="Error validating application. Cannot get application info.", bare=True)
+    if query.get("client_secret") != world.config.app_secret:
+        raise GraphError(1, message="Error validating client secret.", bare=True)
+    code = query.get("code", "")
+    if not code:
+        raise required("code")
+    token = f"{SANDBOX_PREFIX}-{code}"
+    world.tokens.issued[token] = int(time.time())
+    return json_reply({"access_token": token, "token_type": "bearer"})
+
+
+def debug_token(world: World, request: Request) -> Reply:
+    """GET /debug_token; an invalid token is answered with 200 and is_valid false."""
+    caller = token_of(request)
+    if not is_app_token(world, caller):
+        world.tokens.check(caller)
+    token = request.query.get("input_token", "")
+    if not token:
+        raise required("input_token")
+    if not world.tokens.valid(token):
+        subcode = world.tokens.dead.get(token, REVOKED)
+        text = "Error validating access token: The session has been invalidated."
+        return json_reply(
+            {"data": {"error": {"code": 190, "message": text, "subcode": subcode}, "is_valid": False, "scopes": []}}
+        )
+    wabas = _visible_wabas(world, token)
+    data = {
+        "app_id": world.config.app_id,
+        "type": "SYSTEM_USER",
+        "application": "Sandbox",
+        "data_access_expires_at": 0,
+        "expires_at": 0,
+        "is_valid": True,
+        "issued_at": world.tokens.issued.get(token, int(world.started)),
+        "scopes": SCOPES,
+        "granular_scopes": [{"scope": scope, "target_ids": wabas} for scope in SCOPES],
+        "user_id": "122100998877665",
+    }
+    return json_reply({"data": data})
+
+
+def _visible_wabas(world: World, token: str) -> list[str]:
+    """The WABAs that a token opens, newest first."""
+    return [waba.id for waba in reversed(world.accounts.wabas.values()) if world.tokens.may_use(token, waba)]
+
+
+def number_for(world: World, number_id: str, token: str, method: str) -> Number | None:
+    """The number, when it exists and the token opens it; an unknown one comes into being for sandbox tokens."""
+    number = world.accounts.numbers.get(number_id)
+    if number is None:
+        usable = number_id.isascii() and number_id.isdigit() and 5 <= len(number_id) <= 20
+        if not usable or world.board.common.strict or not token.startswith(SANDBOX_PREFIX):
+            return None
+        return world.accounts.assume(number_id)
+    return number if world.tokens.may_use(token, number.waba) else None

@@ -1,0 +1,1 @@
+"""The simulated phones: their conversations, what they show, and what their owners answer."""
