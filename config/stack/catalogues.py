@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from babel.messages.pofile import PoFileError, read_po
 from config.stack.errors import StackError
 from config.stack.paths import ROOT
 
+# A keyword and a quoted text, or a quoted text that continues the line before.
+_LINE = re.compile(r'(?:(?:msgctxt|msgid|msgid_plural|msgstr(?:\[\d+\])?)\s+)?"(?:[^"\\]|\\.)*"')
 _SKIPPED = {".venv", "var", "node_modules", ".git"}
 
 
@@ -55,10 +58,18 @@ def catalogue_mistakes(root: Path) -> list[str]:
 def _parse(source: Path) -> Catalog:
     locale = source.parent.parent.name
     try:
+        _require_quotes(source)
         with source.open("rb") as file:
             return read_po(file, locale=locale, abort_invalid=True)
     except (PoFileError, UnicodeDecodeError, ValueError) as error:
         raise StackError(f"{source}: {error}") from error
+
+
+def _require_quotes(source: Path) -> None:
+    """Babel cuts the first and last character off a text without looking: a missing quote would lose a letter."""
+    for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip() and not line.startswith("#") and _LINE.fullmatch(line.strip()) is None:
+            raise ValueError(f"line {number}: expected a keyword and a text in double quotes")
 
 
 def _compiled(catalogue: Catalog) -> bytes:

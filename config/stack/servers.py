@@ -49,7 +49,8 @@ class EmbeddedServers:
         self._valkey: ValkeyServer | None = None
         self._postgres_directory: Path | None = None
         self._password = ""
-        self._urls: dict[str, str | None] = {}
+        self._ports: dict[str, int | None] = {}
+        self._urls: dict[str, str] = {}
 
     @property
     def data_dir(self) -> Path:
@@ -119,25 +120,27 @@ class EmbeddedServers:
         record = _read_record(self.data_dir)
         _stop_recorded(record)
         self._password = password = record.get("password") or secrets.token_urlsafe(24)
-        ports = record.get("ports", {})
+        self._ports = ports = record.get("ports", {})
         with_postgres, with_valkey = self._wanted
         if with_postgres:
             self._postgres_directory = self._choose_postgres_directory()
         if not self._durable:
             self._discard()
+            # Discarding removes a directory outside the project: claim it again.
+            self._postgres_directory = self._choose_postgres_directory() if with_postgres else None
         # Before initdb: the password is part of the data.
         private_write(self.data_dir / "servers.json", json.dumps({**record, "password": password, "urls": {}}))
         if self._postgres_directory is not None:
+            self._say_when_outside(self._postgres_directory)
             self._postgres = PostgresServer(self._postgres_directory, password=password, durable=self._durable)
             self._postgres.start(ports.get("postgres"))
         if with_valkey:
             self._valkey = ValkeyServer(self.data_dir / "valkey", password=password, durable=self._durable)
             self._valkey.start(ports.get("valkey"))
-        self._urls = {
-            "database_url": self._postgres.url if self._postgres else None,
-            "redis_url": self._valkey.url_of(0) if self._valkey else None,
-            "broker_url": self._valkey.url_of(1) if self._valkey else None,
-        }
+        if self._postgres is not None:
+            self._urls["database_url"] = self._postgres.url
+        if self._valkey is not None:
+            self._urls |= {"redis_url": self._valkey.url_of(0), "broker_url": self._valkey.url_of(1)}
         self._record_write()
 
     def _record_write(self) -> None:
@@ -145,7 +148,7 @@ class EmbeddedServers:
         record = {
             "password": self._password,
             "urls": self._urls,
-            "ports": {name: server.port for name, server in running.items() if server is not None},
+            "ports": self._ports | {name: server.port for name, server in running.items() if server is not None},
             "processes": {
                 name: {"pid": server.pid, "mark": processes.start_mark(server.pid)}
                 for name, server in running.items()
@@ -176,7 +179,7 @@ class EmbeddedServers:
         """Another process owns the directory: wait until its servers are up."""
         deadline = time.monotonic() + _OWNER_READY_SECONDS
         while time.monotonic() < deadline:
-            self._urls = _read_record(self.data_dir).get("urls", {})
+            self._urls = running_urls(self.data_dir)
             if self._urls:
                 return
             time.sleep(0.1)
@@ -189,18 +192,20 @@ class EmbeddedServers:
             return self.data_dir / "postgres"
         for base in outside_directories(self.data_dir):
             if account.reaches(base):
-                print(
-                    f"The account {account.name!r} cannot enter {self.data_dir}: the database is in {base}",
-                    file=sys.stderr,
-                    flush=True,
-                )
                 return base / "postgres"
         raise StackError(f"The account {account.name!r} can enter neither {self.data_dir} nor a temporary directory")
+
+    def _say_when_outside(self, directory: Path) -> None:
+        if directory.parent != self.data_dir:
+            line = f"The database is in {directory}: PostgreSQL's account cannot enter {self.data_dir}"
+            print(line, file=sys.stderr, flush=True)
 
     def _discard(self) -> None:
         shutil.rmtree(self.data_dir / "valkey", ignore_errors=True)
         if self._postgres_directory is not None:
             shutil.rmtree(self._postgres_directory, ignore_errors=True)
+            if self._postgres_directory.parent != self.data_dir:
+                shutil.rmtree(self._postgres_directory.parent, ignore_errors=True)
 
 
 def _free_slot() -> tuple[Path, IO[str]]:
@@ -248,4 +253,4 @@ def running_urls(directory: Path) -> dict[str, str]:
     entries = record.get("processes", {}).values()
     if not entries or not all(processes.is_same(entry["pid"], entry["mark"]) for entry in entries):
         return {}
-    return {name: url for name, url in record.get("urls", {}).items() if url}
+    return dict(record.get("urls", {}))

@@ -88,7 +88,7 @@ class Supervisor:
     def run(self) -> int:
         """Start the children and stay until told to stop. Returns 0 when all ended within the grace, else 1."""
         if self._record is not None:
-            stop_recorded_children(self._record)
+            stop_recorded_children(self._record, seconds=min(self._grace, 5.0))
         self._selector.register(self._wake_receive, selectors.EVENT_READ)
         with self._signals():
             try:
@@ -249,14 +249,17 @@ class Supervisor:
         private_write(self._record, json.dumps(entries))
 
 
-def stop_recorded_children(record: Path) -> None:
-    """Stop the children of a supervisor that was killed. Processes that only reuse their numbers are left alone."""
+def stop_recorded_children(record: Path, *, seconds: float = 5.0) -> None:
+    """Stop the children of a supervisor that was killed: SIGTERM, `seconds` later SIGKILL.
+
+    Processes that only have the same numbers are left alone.
+    """
     try:
         entries = json.loads(record.read_text())
     except FileNotFoundError:
         return
     for entry in entries.values():
-        processes.stop_recorded(entry["pid"], entry["mark"], ((signal.SIGTERM, 5.0), (signal.SIGKILL, 2.0)))
+        processes.stop_recorded(entry["pid"], entry["mark"], ((signal.SIGTERM, seconds), (signal.SIGKILL, 2.0)))
     record.unlink(missing_ok=True)
 
 

@@ -1,0 +1,159 @@
+"""The embedded servers, really started, on directories of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from config.stack import processes
+from config.stack.errors import StackError
+from config.stack.paths import ROOT, VAR
+from config.stack.servers import EmbeddedServers, running_urls
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from config.stack.servers import EmbeddedServers
+
+with EmbeddedServers(Path({path!r})) as servers:
+    print(servers.database_url, servers.redis_url, flush=True)
+    time.sleep(600)
+"""
+
+
+def number_of_rows(url: str) -> int:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS probe (at timestamptz DEFAULT now())")
+        connection.execute("INSERT INTO probe DEFAULT VALUES")
+        row = connection.execute("SELECT count(*) FROM probe").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def test_second_start_reuses_data_and_addresses(data_dir: Path) -> None:
+    with EmbeddedServers(data_dir) as first:
+        urls = first.database_url, first.redis_url
+        assert number_of_rows(first.database_url) == 1
+        with redis.Redis.from_url(first.redis_url) as client:
+            client.set("kept", "yes")
+    with EmbeddedServers(data_dir) as second:
+        assert (second.database_url, second.redis_url) == urls
+        assert number_of_rows(second.database_url) == 2
+        with redis.Redis.from_url(second.redis_url) as client:
+            assert client.get("kept") == b"yes"
+
+
+def test_vector_extension_is_available(data_dir: Path) -> None:
+    with (
+        EmbeddedServers(data_dir, durable=False, valkey=False) as servers,
+        psycopg.connect(servers.database_url) as found,
+    ):
+        found.execute("CREATE EXTENSION vector")
+        assert found.execute("SELECT '[1,2]'::vector <-> '[1,3]'").fetchone() == (1.0,)
+
+
+def test_servers_ask_for_a_password(data_dir: Path) -> None:
+    with EmbeddedServers(data_dir, durable=False) as servers:
+        address = servers.database_url.rpartition("@")[2]
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(f"postgresql://griot:wrong@{address}")
+        with (
+            redis.Redis.from_url(f"redis://{servers.redis_url.rpartition('@')[2]}") as client,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            client.get("x")
+
+
+def test_lock_of_a_dead_server_whose_number_another_process_has_does_not_block(data_dir: Path) -> None:
+    with EmbeddedServers(data_dir, valkey=False) as first:
+        assert number_of_rows(first.database_url) == 1
+    # In a container the same small numbers come again: ours is alive and not a PostgreSQL.
+    lock = data_dir / "postgres" / "postmaster.pid"
+    lock.write_text(f"{os.getppid()}\n{data_dir}/postgres\n1700000000\n5432\n\n127.0.0.1\n  1 2\nready\n")
+    (data_dir / "postgres" / ".s.PGSQL.5432.lock").write_text(f"{os.getppid()}\n")
+
+    with EmbeddedServers(data_dir, valkey=False) as second:
+        assert number_of_rows(second.database_url) == 2
+
+
+def test_servers_of_a_killed_owner_do_not_block_the_next(data_dir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD.format(path=str(data_dir))], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        database_url = owner.stdout.readline().split()[0]
+        assert number_of_rows(database_url) == 1
+        postmaster = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+
+        with EmbeddedServers(data_dir) as servers:
+            assert servers.owner
+            assert processes.start_mark(postmaster) is None
+            assert number_of_rows(servers.database_url) == 2
+
+
+def test_running_servers_of_another_process_are_shared_and_left_running(data_dir: Path) -> None:
+    assert running_urls(data_dir) == {}
+    with EmbeddedServers(data_dir) as owner:
+        with EmbeddedServers(data_dir) as guest:
+            assert guest.owner is False
+            assert guest.database_url == owner.database_url
+        assert number_of_rows(owner.database_url) == 1
+        assert running_urls(data_dir)["redis_url"] == owner.redis_url
+    assert running_urls(data_dir) == {}
+
+
+def test_dead_servers_are_healed_in_place(data_dir: Path) -> None:
+    with EmbeddedServers(data_dir) as servers:
+        assert number_of_rows(servers.database_url) == 1
+        assert servers.heal() == []
+        url = servers.database_url
+        postmaster = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        while not servers._postgres.exited():  # type: ignore[union-attr]
+            pass
+        assert servers.heal() == ["postgres"]
+        assert servers.database_url == url
+        assert number_of_rows(url) == 2
+
+
+def test_servers_for_tests_have_places_of_their_own_and_leave_no_data() -> None:
+    with EmbeddedServers(durable=False, postgres=False) as one, EmbeddedServers(durable=False, postgres=False) as two:
+        assert one.data_dir != two.data_dir
+        assert {one.data_dir.parent, two.data_dir.parent} == {VAR}
+        assert one.redis_url != two.redis_url
+        used = one.data_dir
+        assert (used / "valkey").is_dir()
+        with pytest.raises(StackError, match="database_url"):
+            _ = one.database_url
+    assert not (used / "valkey").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the database as another account")
+def test_closed_directory_moves_the_database_to_one_that_its_account_reaches(
+    data_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    closed = data_dir / "closed"
+    closed.mkdir(mode=0o700)
+    with EmbeddedServers(closed, durable=False, valkey=False) as servers:
+        assert number_of_rows(servers.database_url) == 1
+        assert not (closed / "postgres").exists()
+        line = capfd.readouterr().err
+    assert line.startswith("The database is in ")
+    assert line.endswith(f"account cannot enter {closed}\n")
+    assert not Path(line.split()[4].rstrip(":")).exists()
+
+
+def test_interrupted_initialisation_is_done_again(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir()
+    (data_dir / "postgres" / "base").mkdir()
+    with EmbeddedServers(data_dir, durable=True, valkey=False) as servers:
+        assert number_of_rows(servers.database_url) == 1
