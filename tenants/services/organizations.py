@@ -1,0 +1,271 @@
+"""The life of an organisation: created whole or not at all, suspended, deleted softly, purged for good."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError, QuerySet, RestrictedError
+from django.utils import timezone
+from django_tenants.utils import get_public_schema_name
+
+from tenants.agenda import agenda_handler, agenda_put
+from tenants.errors import Conflict, InvalidInput
+from tenants.models import AgendaItem, Domain, Membership, Organization, Plan, Subscription, User
+from tenants.services.addresses import public_hosts
+from tenants.services.schemas import TEMPLATE_SCHEMA, schema_clone, schema_drop
+
+log = logging.getLogger(__name__)
+
+PURGE_KIND: Final = "organization_purge"
+DEFAULT_PLAN: Final = "unlimited"
+_RESERVED_SLUGS: Final = frozenset(
+    {"www", "admin", "api", "docs", "mail", "public", "static", "template-tenant", "sandbox"}
+)
+_CREATE_LOCK: Final = 0x6F7267
+
+
+def customer_organizations() -> QuerySet[Organization]:
+    """Organisations of customers: without the public site's row and the template's."""
+    return Organization.objects.exclude(schema_name__in=[get_public_schema_name(), TEMPLATE_SCHEMA])
+
+
+def public_ensure() -> Organization:
+    """The row and hosts of the public site, and the plan that organisations get when none is named. Idempotent."""
+    public, _ = Organization.objects.get_or_create(
+        schema_name=get_public_schema_name(), defaults={"name": "Griot", "slug": "public"}
+    )
+    known = set(public.domains.values_list("domain", flat=True))
+    for host in public_hosts():
+        if host not in known:
+            Domain.objects.create(domain=host, tenant=public, is_primary=not known)
+            known.add(host)
+    Plan.objects.get_or_create(code=DEFAULT_PLAN, defaults={"name": "Unlimited"})
+    return public
+
+
+def organization_create(
+    *,
+    name: str,
+    slug: str,
+    owner_email: str | None = None,
+    owner_password: str | None = None,
+    plan: Plan | None = None,
+    default_country: str = "BJ",
+    time_zone: str = "UTC",
+    language: str = "en",
+) -> Organization:
+    """A complete organisation: row, schema, host, subscription and, when `owner_email` is given, its owner.
+
+    One transaction: a failure leaves nothing behind. An existing account becomes owner and keeps its password; a new
+    one needs none (it can be invited or set later), but a password that is given must satisfy the password rules.
+    Raises InvalidInput naming the fields, Conflict `template_not_ready`, and RuntimeError on an organisation's schema.
+    """
+    _require_public_schema()
+    organization = Organization(
+        name=name.strip(),
+        slug=slug,
+        schema_name=_schema_name(slug),
+        default_country=default_country,
+        time_zone=time_zone,
+        language=language,
+    )
+    with transaction.atomic():
+        # One creation at a time: they would queue on the catalogue anyway, and the checks below need no retry.
+        _advisory_lock(_CREATE_LOCK)
+        _validate(organization)
+        organization.schema_digest = schema_clone(organization.schema_name)
+        organization.save()
+        Domain.objects.create(domain=organization.host, tenant=organization, is_primary=True)
+        chosen = plan or Plan.objects.get_or_create(code=DEFAULT_PLAN, defaults={"name": "Unlimited"})[0]
+        Subscription.objects.create(organization=organization, plan=chosen, starts_at=timezone.now())
+        if owner_email:
+            owner = _owner_account(owner_email, owner_password)
+            Membership.objects.create(user=owner, organization=organization, role=Membership.Role.OWNER)
+    log.info("organisation created", extra={"organization": organization.slug})
+    return organization
+
+
+def organization_suspend(*, organization: Organization, reason: str) -> Organization:
+    """Stop keys, logins and sends at once. Raises Conflict when it is not active, InvalidInput without a reason."""
+    _require_customer(organization)
+    if not reason.strip():
+        raise InvalidInput("reason_required", "Say why, it is shown to the super-admins.", {"reason": "required"})
+    return _move(
+        organization,
+        source=Organization.Status.ACTIVE,
+        status=Organization.Status.SUSPENDED,
+        status_reason=reason.strip()[:200],
+        suspended_at=timezone.now(),
+    )
+
+
+def organization_resume(*, organization: Organization) -> Organization:
+    """Undo a suspension. Raises Conflict when it is not suspended."""
+    _require_customer(organization)
+    return _move(
+        organization,
+        source=Organization.Status.SUSPENDED,
+        status=Organization.Status.ACTIVE,
+        status_reason="",
+        suspended_at=None,
+    )
+
+
+def organization_delete(*, organization: Organization, reason: str = "") -> Organization:
+    """Soft deletion: everything stops now, the data is purged after ORGANIZATION_PURGE_DAYS unless restored."""
+    _require_customer(organization)
+    now = timezone.now()
+    purge_at = now + timedelta(days=settings.ORGANIZATION_PURGE_DAYS)
+    with transaction.atomic():
+        updated = (
+            Organization.objects.filter(pk=organization.pk)
+            .exclude(status=Organization.Status.DELETED)
+            .update(
+                status=Organization.Status.DELETED,
+                status_reason=reason.strip()[:200],
+                deleted_at=now,
+                purge_at=purge_at,
+            )
+        )
+        if not updated:
+            raise Conflict("organization_state", "The organisation is deleted already.")
+        agenda_put(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid), due_at=purge_at)
+    organization.refresh_from_db()
+    return organization
+
+
+def organization_restore(*, organization: Organization) -> Organization:
+    """Undo a deletion before the purge; one that was suspended before is suspended again."""
+    with transaction.atomic():
+        current = Organization.objects.select_for_update().get(pk=organization.pk)
+        status = Organization.Status.SUSPENDED if current.suspended_at else Organization.Status.ACTIVE
+        restored = _move(
+            organization, source=Organization.Status.DELETED, status=status, deleted_at=None, purge_at=None
+        )
+        AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid)).delete()
+    return restored
+
+
+def organization_purge(*, organization: Organization) -> None:
+    """Drop the schema and every row of a deleted organisation whose grace period is over. Cannot be undone.
+
+    Accounts that belonged to it alone go too; one that another organisation's history still names is deactivated.
+    Raises Conflict `purge_too_early` when it is not deleted or `purge_at` has not come.
+    """
+    _require_public_schema()
+    with transaction.atomic():
+        current = (
+            Organization.objects.select_for_update()
+            .filter(pk=organization.pk, status=Organization.Status.DELETED, purge_at__lte=timezone.now())
+            .first()
+        )
+        if current is None:
+            raise Conflict("purge_too_early", "Only a deleted organisation whose grace period is over can be purged.")
+        members = list(User.objects.filter(memberships__organization=current, is_superuser=False))
+        schema_drop(current.schema_name)
+        AgendaItem.objects.filter(schema=current.schema_name).delete()
+        AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(current.uuid)).delete()
+        current.delete()
+        for member in members:
+            _account_forget(member)
+    log.warning("organisation purged", extra={"organization": current.slug})
+
+
+@agenda_handler(PURGE_KIND)
+def purge_when_due(schema: str, key: str) -> datetime | None:
+    """Agenda: purge the organisation with uuid `key`; one that was restored meanwhile is left alone."""
+    organization = Organization.objects.filter(uuid=uuid.UUID(key), status=Organization.Status.DELETED).first()
+    if organization is None or organization.purge_at is None:
+        return None
+    if organization.purge_at > timezone.now():
+        return organization.purge_at
+    organization_purge(organization=organization)
+    return None
+
+
+def purge_due() -> list[Organization]:
+    """Deleted organisations whose grace period is over, oldest first."""
+    return list(
+        customer_organizations()
+        .filter(status=Organization.Status.DELETED, purge_at__lte=timezone.now())
+        .order_by("purge_at")
+    )
+
+
+def _move(organization: Organization, *, source: str, **changes: Any) -> Organization:
+    """Guarded change of state; `organization` is read again. Raises Conflict when it is not in `source`."""
+    if not Organization.objects.filter(pk=organization.pk, status=source).update(**changes):
+        raise Conflict("organization_state", f"The organisation is not {Organization.Status(source).label.lower()}.")
+    organization.refresh_from_db()
+    return organization
+
+
+def _schema_name(slug: str) -> str:
+    # The prefix keeps clear of pg_*, public and the template; a slug has no underscore, so the name stays unique.
+    return "t_" + slug.replace("-", "_")
+
+
+def _validate(organization: Organization) -> None:
+    if organization.slug in _RESERVED_SLUGS:
+        raise InvalidInput("slug_reserved", "This short name is reserved.", {"slug": "reserved"})
+    try:
+        organization.full_clean(exclude=["schema_name"])
+    except ValidationError as error:
+        fields = {field: " ".join(messages) for field, messages in error.message_dict.items()}
+        code = "slug_taken" if Organization.objects.filter(slug=organization.slug).exists() else "invalid_organization"
+        raise InvalidInput(code, "The organisation cannot be created like this.", fields) from error
+    if Domain.objects.filter(domain=organization.host).exists():
+        raise InvalidInput("slug_taken", "This address is in use.", {"slug": "its address is in use"})
+
+
+def _owner_account(email: str, password: str | None) -> User:
+    existing = User.objects.filter(email__iexact=email.strip()).first()
+    if existing is not None:
+        return existing
+    user = User(email=email.strip().lower())
+    try:
+        user.clean_fields(exclude=["password"])
+        if password is not None:
+            validate_password(password, user)
+    except ValidationError as error:
+        field = "owner_email" if hasattr(error, "error_dict") else "owner_password"
+        raise InvalidInput(
+            "invalid_owner", "The owner's account cannot be made.", {field: " ".join(error.messages)}
+        ) from error
+    return User.objects.create_user(user.email, password)
+
+
+def _account_forget(user: User) -> None:
+    if user.memberships.exists():
+        return
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            user.delete()
+            # Foreign keys are checked at the end of the transaction; here we want to know at once.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except (IntegrityError, ProtectedError, RestrictedError):
+        User.objects.filter(pk=user.pk).update(is_active=False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def _require_customer(organization: Organization) -> None:
+    if organization.schema_name == get_public_schema_name() or organization.is_template:
+        raise Conflict("organization_state", "This is not a customer's organisation.")
+
+
+def _require_public_schema() -> None:
+    if connection.schema_name != get_public_schema_name():
+        raise RuntimeError(f"call this on the public schema, not on {connection.schema_name}")
+
+
+def _advisory_lock(number: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
