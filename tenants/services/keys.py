@@ -176,9 +176,7 @@ def api_key_authenticate(plain: str, surface: str) -> Credential:
 
 
 def _look_up(*, key_id: str, mode: str, secret: str, surface: str) -> Credential | Forbidden:
-    api_key = (
-        ApiKey.objects.select_related("organization").filter(key_id=key_id, surface=surface, mode=mode).first()
-    )
+    api_key = ApiKey.objects.select_related("organization").filter(key_id=key_id, surface=surface, mode=mode).first()
     # Compared even for an unknown id, so that the time says nothing.
     stored = api_key.secret_hash if api_key else "0" * 64
     if not secrets.compare_digest(_hash(secret), stored) or api_key is None:

@@ -42,7 +42,7 @@ _TABLES: Final = """
      WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
      GROUP BY c.relname ORDER BY c.relname
 """
-# Primary keys, unique and exclusion constraints before plain indexes before foreign keys: what is pointed at comes first.
+# Primary keys, unique and exclusion constraints, then plain indexes, then foreign keys: what is pointed at comes first.
 _CONSTRAINTS: Final = """
     SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
@@ -166,11 +166,11 @@ def clone_statements(source: str, target: str) -> list[str]:
 
 def _copy_rows(old: str, new: str, table: str, columns: list[str]) -> str:
     name, listed = connection.ops.quote_name(table), ", ".join(columns)
-    return f"INSERT INTO {new}.{name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {old}.{name}"
+    return f"INSERT INTO {new}.{name} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {old}.{name}"  # noqa: S608
 
 
 def _has_rows(schema: str, table: str) -> bool:
-    return bool(_rows(f"SELECT 1 FROM {schema}.{connection.ops.quote_name(table)} LIMIT 1"))
+    return bool(_rows(f"SELECT 1 FROM {schema}.{connection.ops.quote_name(table)} LIMIT 1"))  # noqa: S608
 
 
 def _copied_sequences(source: str, new: str) -> list[str]:
