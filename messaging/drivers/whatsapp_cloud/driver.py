@@ -1,10 +1,125 @@
-from messaging.drivers.base import *
-class WhatsAppCloudDriver(Driver):
-    kind="whatsapp_cloud"; label="WhatsApp (Cloud API)"
-    def validate(self, content): ...
-    def needs_window(self, content): ...
-    def build_send(self, channel, message): ...
-    def read_send(self, response): ...
-    def build_mark_read(self, channel, provider_id, *, typing=False): ...
-    def split(self, payload): ...
-    def parse(self, part): ...
+"""WhatsApp through Meta's Cloud API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from messaging.drivers.base import (
+    Ambiguous,
+    Capability,
+    ChannelInfo,
+    Driver,
+    HttpRequest,
+    HttpResponse,
+    Inbound,
+    Outgoing,
+    Sent,
+    WebhookPart,
+)
+from messaging.drivers.uploads import MediaDriver, MediaFile, MediaLimit, MediaReference
+from messaging.drivers.whatsapp_cloud import content as content_rules
+from messaging.drivers.whatsapp_cloud import media, webhook
+from messaging.drivers.whatsapp_cloud.config import GRAPH_VERSION, SECRET_FIELDS, authorization, phone_url
+from messaging.drivers.whatsapp_cloud.errors import error_in_response
+
+_JSON: Final = "application/json"
+# Meta's `message_status` of templates: only these two mean that the message is not simply on its way.
+_NOTES: Final = {
+    "held_for_quality_assessment": "Held by Meta until the quality of the template has been assessed.",
+    "paused": "Held by Meta: the template is paused.",
+}
+
+
+class WhatsAppCloudDriver(Driver, MediaDriver):
+    """One instance serves all WhatsApp numbers. `graph_version` is used by channels that do not name their own."""
+
+    kind: ClassVar[str] = "whatsapp_cloud"
+    label: ClassVar[str] = "WhatsApp (Cloud API)"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    secret_fields: ClassVar[tuple[str, ...]] = SECRET_FIELDS
+    route_kind: ClassVar[str] = webhook.PHONE_ROUTE
+    account_route_kind: ClassVar[str] = webhook.ACCOUNT_ROUTE
+    # Meta: 80 messages a second and number, until Meta raises it.
+    default_rate: ClassVar[int] = 80
+    media_limits: ClassVar[Mapping[str, MediaLimit]] = media.LIMITS
+    graph_version: ClassVar[str] = GRAPH_VERSION
+
+    def validate(self, content: Mapping[str, Any]) -> None:
+        content_rules.validate(content)
+
+    def needs_window(self, content: Mapping[str, Any]) -> bool:
+        """Everything but a template: Meta accepts it outside of the 24 h, and fails it later."""
+        return content.get("type") != "template"
+
+    def build_send(self, channel: ChannelInfo, message: Outgoing) -> HttpRequest:
+        content = message.content
+        kind = content["type"]
+        body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual"}
+        if message.address_kind == "phone":
+            body["to"] = f"+{message.address}"
+        else:
+            body["recipient"] = message.address
+        body["type"] = kind
+        if message.reply_to and kind != "reaction":
+            body["context"] = {"message_id": message.reply_to}
+        body[kind] = content[kind]
+        body["biz_opaque_callback_data"] = message.uuid
+        return self._post(channel, body)
+
+    def read_send(self, response: HttpResponse) -> Sent:
+        try:
+            answer = orjson.loads(response.body) if 200 <= response.status < 300 else None
+        except orjson.JSONDecodeError as error:
+            raise Ambiguous(f"HTTP {response.status} with a broken body") from error
+        if not isinstance(answer, dict) or "error" in answer:
+            raise error_in_response(response)
+        first = _first(answer.get("messages"))
+        provider_id = first.get("id")
+        if not isinstance(provider_id, str) or not provider_id:
+            raise Ambiguous(f"HTTP {response.status} without a message id")
+        contact = _first(answer.get("contacts"))
+        return Sent(
+            provider_id=provider_id,
+            recipient=str(contact.get("wa_id") or contact.get("user_id") or ""),
+            note=_NOTES.get(str(first.get("message_status")), ""),
+        )
+
+    def build_mark_read(self, channel: ChannelInfo, provider_id: str, *, typing: bool = False) -> HttpRequest:
+        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": provider_id}
+        if typing:
+            body["typing_indicator"] = {"type": "text"}
+        return self._post(channel, body)
+
+    def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
+        return webhook.split(payload)
+
+    def parse(self, part: WebhookPart) -> Iterable[Inbound]:
+        return webhook.parse(part)
+
+    def build_media_upload(self, channel: ChannelInfo, file: MediaFile) -> HttpRequest:
+        return media.build_upload(channel, self.graph_version, file)
+
+    def read_media_upload(self, response: HttpResponse) -> str:
+        return media.read_upload(response)
+
+    def build_media_get(self, channel: ChannelInfo, media_id: str) -> HttpRequest:
+        return media.build_get(channel, self.graph_version, media_id)
+
+    def read_media_get(self, response: HttpResponse) -> MediaReference:
+        return media.read_get(response)
+
+    def build_media_download(self, channel: ChannelInfo, reference: MediaReference) -> HttpRequest:
+        return media.build_download(channel, reference)
+
+    def _post(self, channel: ChannelInfo, body: Mapping[str, Any]) -> HttpRequest:
+        headers = authorization(channel)
+        headers["Content-Type"] = _JSON
+        return HttpRequest("POST", f"{phone_url(channel, self.graph_version)}/messages", headers, orjson.dumps(body))
+
+
+def _first(items: Any) -> Mapping[str, Any]:
+    """The first object of a JSON list, or an empty one."""
+    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
