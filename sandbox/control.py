@@ -174,5 +174,3 @@ def _preferences(world: World, key: str, body: Json) -> Reply:
         raise BadRequest("value must be stop or resume")
     world.marketing_preference(phone, number, body["value"])
     return json_reply({"value": body["value"]})
-
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 
-
 DUPLICATES_KEPT = 10_000
 
 

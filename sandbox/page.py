@@ -63,7 +63,9 @@ async def stream(world: World, protocol: RSGIHTTPProtocol) -> None:
         return
     gone = asyncio.ensure_future(protocol.client_disconnect())
     try:
-        transport = protocol.response_stream(200, [("content-type", "text/event-stream"), ("cache-control", "no-store")])
+        transport = protocol.response_stream(
+            200, [("content-type", "text/event-stream"), ("cache-control", "no-store")]
+        )
         await transport.send_bytes(b"retry: 1000\n\n")
         while not gone.done() and not world.closing:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _random = secrets.SystemRandom()
@@ -207,8 +207,7 @@ class SwitchBoard:
 
     def reset(self) -> None:
         self._global: SwitchValues = {
-            name: Injection(**value.as_json()) if isinstance(value, Injection) else value
-            for name, value in self._initial.items()
+            name: replace(value) if isinstance(value, Injection) else value for name, value in self._initial.items()
         }
         self._numbers: dict[str, SwitchValues] = {}
         self.common = Switches(self._global)

@@ -54,9 +54,7 @@ class Number:
         self.pairs = PairRate()
         self.registrations = SlidingWindow(REGISTER_SPAN_S)
         # The part of every webhook value that names the number, ready to be pasted; see Update.group.
-        self.metadata = (
-            f'"metadata":{{"display_phone_number":{quoted(display)},"phone_number_id":{quoted(number_id)}}}'
-        )
+        self.metadata = f'"metadata":{{"display_phone_number":{quoted(display)},"phone_number_id":{quoted(number_id)}}}'
 
     def as_json(self) -> dict[str, object]:
         """The node as GET shows it."""

@@ -6,6 +6,7 @@ the older official table counts, and 400 where neither has one.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from dataclasses import dataclass
 
@@ -68,9 +69,7 @@ KINDS: dict[int, ErrorKind] = {
     131008: ErrorKind(400, "Required parameter is missing", "The request is missing a required parameter."),
     131009: ErrorKind(400, "Parameter value is not valid", "One or more parameter values are invalid."),
     131016: ErrorKind(500, "Service unavailable", "A service is temporarily unavailable."),
-    131021: ErrorKind(
-        400, "Recipient cannot be sender", "Recipient phone number cannot be sender phone number"
-    ),
+    131021: ErrorKind(400, "Recipient cannot be sender", "Recipient phone number cannot be sender phone number"),
     131026: ErrorKind(400, "Message undeliverable", "Message undeliverable."),
     131030: ErrorKind(
         400,
@@ -144,7 +143,7 @@ KINDS: dict[int, ErrorKind] = {
         "Template is disabled",
         "Template has been paused too many times due to low quality and is now permanently disabled.",
     ),
-    132018: ErrorKind(400, "Template parameter content is not valid", "A parameter has characters that it cannot have."),
+    132018: ErrorKind(400, "Template parameter content is not valid", "A parameter has forbidden characters."),
     132068: ErrorKind(400, "Flow is in blocked state", "The flow is blocked."),
     132069: ErrorKind(400, "Flow is in throttled state", "The flow is throttled."),
     133000: ErrorKind(500, "Incomplete deregistration", "A previous deregistration failed."),
@@ -162,10 +161,12 @@ KINDS: dict[int, ErrorKind] = {
     134100: ErrorKind(400, "Not a marketing template", "Only marketing templates can be sent here."),
     134101: ErrorKind(400, "Template not synced", "The template is still being synced."),
     134102: ErrorKind(500, "Template unavailable", "The template is not available."),
-    135000: ErrorKind(400, "Generic user error", "Message failed to send because of an unknown error with the request."),
+    135000: ErrorKind(400, "Generic user error", "Message failed to send: an unknown error with the request."),
     137000: ErrorKind(400, "Identity key changed", "The identity key hash does not match."),
 }
 
+_BOOT = secrets.token_hex(6)
+_traces = itertools.count(1)
 _UNLISTED = ErrorKind(400, "Unlisted error")
 
 
@@ -234,8 +235,8 @@ def webhook_error(code: int, details: str | None = None) -> dict[str, object]:
 
 
 def trace_id() -> str:
-    """A trace id in the form of Meta's: `A` and 22 more characters."""
-    return "A" + secrets.token_hex(11)
+    """A trace id in the form of Meta's: `A` and 22 more characters, unique in this process."""
+    return f"A{_BOOT}{next(_traces):010x}"
 
 
 def unknown_object(object_id: str, method: str) -> GraphError:

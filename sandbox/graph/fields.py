@@ -64,8 +64,10 @@ def link_or_id(value: Json, name: str) -> None:
     """Exactly one of `id` (digits) and `link` (an http or https URL)."""
     link, media_id = value.get("link"), value.get("id")
     if (link is None) == (media_id is None):
-        raise missing(f"{name}.id or {name}.link (one of them)") if link is None else bad(
-            f"{name}: give either id or link, not both"
+        raise (
+            missing(f"{name}.id or {name}.link (one of them)")
+            if link is None
+            else bad(f"{name}: give either id or link, not both")
         )
     if link is not None and not (isinstance(link, str) and link.startswith(("http://", "https://"))):
         raise bad(f"{name}.link must be an http or https URL")

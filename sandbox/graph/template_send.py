@@ -146,10 +146,14 @@ def _buttons(buttons: list[Json], components: list[Json]) -> list[Json]:
         if kind == "QUICK_REPLY":
             item["payload"] = str(parameter.get("payload") or item["text"])
         elif kind == "URL":
-            item["url"] = VARIABLE.sub(lambda _, value=parameter: str(value.get("text", "")), button["url"])
+            item["url"] = _filled_url(button["url"], str(parameter.get("text", "")))
         elif kind == "PHONE_NUMBER":
             item["phone_number"] = button["phone_number"]
         elif kind == "COPY_CODE":
             item["code"] = str(parameter.get("coupon_code", ""))
         shown.append(item)
     return shown
+
+
+def _filled_url(url: str, value: str) -> str:
+    return VARIABLE.sub(lambda _: value, url)

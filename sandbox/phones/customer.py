@@ -238,9 +238,13 @@ def _flow(phone: Phone, value: object) -> Json:
 
 
 def _contacts(value: object) -> list[Json]:
-    valid = isinstance(value, list) and value and all(
-        isinstance(card, dict) and isinstance(card.get("name"), dict) and card["name"].get("formatted_name")
-        for card in value
+    valid = (
+        isinstance(value, list)
+        and value
+        and all(
+            isinstance(card, dict) and isinstance(card.get("name"), dict) and card["name"].get("formatted_name")
+            for card in value
+        )
     )
     if not valid or not isinstance(value, list):
         raise BadRequest("contacts must be a list of objects with name.formatted_name")

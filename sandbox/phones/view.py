@@ -123,7 +123,7 @@ def content(record: Record) -> Json:
     """A message in the form that the page draws; always has `type`, mostly `body`."""
     body = record.parsed()
     kind = record.kind
-    value = body.get(kind)
+    value: Any = body.get(kind)
     if kind == "text":
         return {"type": "text", "body": value["body"]}
     if kind in MEDIA:

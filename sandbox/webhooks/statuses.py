@@ -66,7 +66,7 @@ class Statuses:
             return Update(number.waba.id, number.metadata + "|statuses", "{" + "".join(parts) + "}")
         parts.append(f',"recipient_user_id":"{phone.bsuid}"')
         parts.append(_opaque(record))
-        if state == SENT or state == DELIVERED or (state == READ and switches.delivered_after_ms is None):
+        if state in (SENT, DELIVERED) or (state == READ and switches.delivered_after_ms is None):
             parts.append(_pricing(record.category))
         # Statuses with a contact and failed ones (which have none) go into changes of their own.
         return Update(
@@ -106,15 +106,12 @@ def contact_json(phone: Phone, *, hidden: bool) -> str:
 
 def message_update(number: Number, phone: Phone, message: dict[str, object], *, hidden: bool) -> Update:
     """An inbound message as an update of its number."""
-    return Update(
-        number.waba.id, number.metadata + "|messages", _plain(message), contact_json(phone, hidden=hidden)
-    )
+    return Update(number.waba.id, number.metadata + "|messages", _plain(message), contact_json(phone, hidden=hidden))
 
 
 def account_update(waba_id: str, field: str, value: dict[str, object]) -> Update:
     """A change of an account field (template status and the like); it stands alone in its webhook entry."""
     return Update(waba_id, "", _plain(value), field=field, time=int(time.time()))
-
 
 
 def preference_update(number: Number, phone: Phone, preference: dict[str, object]) -> Update:
