@@ -79,6 +79,11 @@ def agenda_put(*, schema: str, kind: str, key: str, due_at: datetime) -> None:
         )
 
 
+def lanes_wake(*, schema: str) -> None:
+    """Have every lane of `schema` looked at with the next tick, such as after a suspension has ended."""
+    AgendaItem.objects.filter(schema=schema, kind=LANE).update(due_at=timezone.now())
+
+
 def agenda_drop(*, schema: str, kind: str, key: str) -> None:
     """Take (kind, key) of `schema` off the agenda."""
     AgendaItem.objects.filter(schema=schema, kind=kind, key=key).delete()
@@ -104,9 +109,11 @@ def _lanes_due(limit: int) -> list[tuple[str, int]]:
         cursor.execute(
             """UPDATE public.tenants_agendaitem SET due_at = now() + %s
                WHERE id IN (
-                   SELECT id FROM public.tenants_agendaitem
-                   WHERE due_at <= now() AND kind = %s AND (leased_until IS NULL OR leased_until < now())
-                   ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+                   SELECT item.id FROM public.tenants_agendaitem item
+                   JOIN public.tenants_organization organization ON organization.schema_name = item.schema
+                   WHERE item.due_at <= now() AND item.kind = %s AND organization.status = 'active'
+                     AND (item.leased_until IS NULL OR item.leased_until < now())
+                   ORDER BY item.due_at LIMIT %s FOR UPDATE OF item SKIP LOCKED)
                RETURNING schema, key""",
             [LANE_REPEAT, LANE, limit],
         )

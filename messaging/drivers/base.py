@@ -212,6 +212,9 @@ class Driver(ABC):
     secret_fields: ClassVar[tuple[str, ...]]
     # Messages per second and channel when the channel does not say otherwise.
     default_rate: ClassVar[int]
+    # Kinds of its entries in the inbound route table: by channel (external id) and by account.
+    route_kind: ClassVar[str]
+    account_route_kind: ClassVar[str]
     # How long after the customer's last message free content is allowed.
     service_window: ClassVar[timedelta] = timedelta(hours=24)
 

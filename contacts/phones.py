@@ -1,0 +1,61 @@
+"""Phone numbers: what people type becomes E.164 digits, or a reason why not."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import NumberParseException
+
+
+class BadPhone(ValueError):
+    """The text is not a phone number that can exist; the message says why."""
+
+
+_REASONS = {
+    NumberParseException.INVALID_COUNTRY_CODE: "has an unknown country code",
+    NumberParseException.NOT_A_NUMBER: "is not a phone number",
+    NumberParseException.TOO_SHORT_AFTER_IDD: "is too short",
+    NumberParseException.TOO_SHORT_NSN: "is too short",
+    NumberParseException.TOO_LONG: "is too long",
+}
+
+
+@lru_cache(maxsize=65_536)
+def phone_normalise(value: str, country: str) -> str:
+    """E.164 digits without + of `value`, read as a number of `country` unless it carries a country code.
+
+    Tried in this order: with + or 00 as it stands; as a number of `country`; as digits that begin with a country code,
+    the way most back ends store numbers (22996123456). Raises `BadPhone`.
+    """
+    text = value.strip()
+    if not 3 <= len(text) <= 32:
+        raise BadPhone("must have 8 to 20 characters")
+    if text.startswith("00"):
+        text = "+" + text[2:]
+    if text.startswith("+"):
+        return _digits(_parse(text, None))
+    try:
+        national = _parse(text, country)
+    except BadPhone:
+        return _digits(_parse("+" + text, None))
+    if phonenumbers.is_valid_number(national):
+        return _digits(national)
+    try:
+        international = _parse("+" + text, None)
+    except BadPhone:
+        return _digits(national)
+    return _digits(international if phonenumbers.is_possible_number(international) else national)
+
+
+def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(text, country)
+    except NumberParseException as error:
+        raise BadPhone(_REASONS.get(error.error_type, "is not a phone number")) from error
+
+
+def _digits(number: phonenumbers.PhoneNumber) -> str:
+    if not phonenumbers.is_possible_number(number):
+        raise BadPhone("does not have the length of a number of its country")
+    return f"{number.country_code}{phonenumbers.national_significant_number(number)}"

@@ -1,0 +1,373 @@
+"""One lane: take it, claim, send, settle, give it back. Runs as one coroutine among many in the engine's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+from django.conf import settings
+from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from messaging.dispatch import sql
+from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.outcomes import (
+    Result,
+    result_expired,
+    result_in_doubt,
+    result_refused,
+    result_sent,
+    result_unsent,
+)
+from messaging.dispatch.pacing import Pacer
+from messaging.dispatch.transport import NotSent, Transport
+from messaging.drivers.base import Ambiguous, Outgoing, SendError
+
+log = structlog.get_logger(__name__)
+
+LOST = "The worker stopped before the outcome was known."
+UNCONFIRMED = "Whether the provider took it could not be confirmed; not sent again, to avoid sending it twice."
+SETTLE_EVERY = 0.05
+RELOAD_EVERY = 2.0
+# While answers are outstanding, new work is looked for this often.
+LOOK_EVERY = 0.1
+SETTLE_AT = 200
+# About ten minutes; after that the messages are in doubt, and an echo or the window decides.
+SETTLE_ATTEMPTS = 120
+DUE_LIMIT = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The lease: the lane's row, our fencing number and what the previous owner left."""
+
+    lane: int
+    fence: int
+    sent: list[list[float]]
+    idle: int
+    was_due: bool
+    was_abandoned: bool
+
+
+class LaneLost(Exception):
+    """Another process owns the lane now."""
+
+
+class Lane:
+    """Pumps one channel until its queue is empty, it may not send, or the engine stops.
+
+    Messages leave in order of priority, then age. Up to `DISPATCH_CONCURRENCY` requests are under way; results are
+    settled in batches while the next ones are sent. Nothing here waits for a slow answer but that answer's own task.
+    """
+
+    def __init__(
+        self, *, schema: str, channel_id: int, pool: AsyncConnectionPool[Any], transport: Transport, owner: str
+    ) -> None:
+        self.schema = schema
+        self.channel_id = channel_id
+        self._pool = pool
+        self._transport = transport
+        self._owner = owner
+        self._sql = sql.statements(schema)
+        self._stopping = False
+        self._work = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Claimed messages whose result is not known yet.
+        self._open = 0
+        self._results: list[Result] = []
+        self._settled_at = 0.0
+
+    def stop(self) -> None:
+        """Claim nothing more; what is under way is finished and settled."""
+        self._stopping = True
+        self._work.set()
+
+    async def run(self) -> bool:
+        """Take the lane and pump it. Returns False when somebody else holds it, or nothing may be sent."""
+        taken = await self._take()
+        if taken is None:
+            return False
+        self._taken = taken
+        heartbeat = asyncio.create_task(self._heartbeat())
+        try:
+            while True:
+                outcome = await self._pump()
+                again = await self._release(outcome)
+                if not again:
+                    return True
+                retaken = await self._take()
+                if retaken is None:
+                    return True
+                self._taken = retaken
+        except LaneLost:
+            log.warning("lane_lost", schema=self.schema, channel=self.channel_id)
+            return True
+        finally:
+            heartbeat.cancel()
+
+    # -- the lease -----------------------------------------------------------------------------------------------
+
+    async def _execute(self, query: str | bytes, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query, params)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def _take(self) -> Taken | None:
+        lease = timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+        rows = await self._execute(
+            sql.TAKE, {"schema": self.schema, "key": str(self.channel_id), "owner": self._owner, "lease": lease}
+        )
+        if not rows:
+            return None
+        lane, fence, state, was_due, was_abandoned = rows[0]
+        return Taken(lane, fence, state.get("sent", []), state.get("idle", 0), bool(was_due), was_abandoned)
+
+    async def _heartbeat(self) -> None:
+        lease = settings.DISPATCH_LEASE_SECONDS
+        while True:
+            await asyncio.sleep(lease / 3)
+            params = {"lane": self._taken.lane, "fence": self._taken.fence, "lease": timedelta(seconds=lease)}
+            if not await self._execute(sql.EXTEND, params):
+                self.stop()
+
+    async def _release(self, outcome: str) -> bool:
+        """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
+        worked, idle = outcome == "worked", self._taken.idle
+        blocked = outcome in {"paused", "capped"}
+        if worked or blocked:
+            look_again, idle = (None if blocked else 0 if self._stopping else 5), 0
+        else:
+            # Nothing to do: look once more in a minute, and if that look was the reason for coming, be idle.
+            settled = self._taken.was_due and idle == 1
+            look_again, idle = (None, 0) if settled else (60, 1)
+        rows = await self._execute(
+            self._sql.release,
+            {
+                "channel": self.channel_id,
+                "lane": self._taken.lane,
+                "fence": self._taken.fence,
+                "state": orjson.dumps({"sent": self._pacer.state(), "idle": idle}).decode(),
+                "look_again": None if look_again is None else timedelta(seconds=look_again),
+                "blocked_until": next_utc_day(datetime.now(UTC)) if outcome == "capped" else None,
+            },
+        )
+        return bool(rows and rows[0][0]) and not blocked and not self._stopping
+
+    # -- the pump ------------------------------------------------------------------------------------------------
+
+    async def _pump(self) -> str:
+        """Send until nothing is left. Returns worked, nothing, paused or capped."""
+        self._pacer = Pacer(0, [])
+        await self._load()
+        self._pacer = Pacer(self._channel.rate, self._taken.sent)
+        if self._taken.was_due or self._taken.was_abandoned:
+            await self._take_up()
+        worked, drained, looked_at = False, False, 0.0
+        try:
+            while True:
+                now = time.monotonic()
+                if now - self._loaded_at > RELOAD_EVERY:
+                    await self._load()
+                reason = self._blocked()
+                room = self._room()
+                if room and not reason and not self._stopping and (not drained or now - looked_at >= LOOK_EVERY):
+                    looked_at = now
+                    rows = await self._claim(room)
+                    worked = worked or bool(rows)
+                    drained = len(rows) < room
+                    self._start(rows)
+                if not self._open and (drained or self._stopping or reason):
+                    await self._settle()
+                    return reason or ("worked" if worked else "nothing")
+                await self._wait()
+                if self._results and self._may_settle():
+                    await self._settle()
+        finally:
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Whatever ended the pump, answers that are still under way are waited for and written down."""
+        while self._open:
+            await self._wait()
+        await self._settle()
+
+    def _blocked(self) -> str:
+        if self._channel.status != "connected":
+            return "paused"
+        return "capped" if self._channel.remaining_today == 0 else ""
+
+    def _room(self) -> int:
+        """How many to claim now; 0 until a fair share of the requests under way has been answered."""
+        batch = self._pacer.batch_size(settings.DISPATCH_BATCH)
+        if self._pacer.is_limited and self._open >= batch:
+            return 0
+        room = min(batch, settings.DISPATCH_CONCURRENCY - self._open)
+        if self._open and room < min(batch, settings.DISPATCH_CONCURRENCY // 4):
+            return 0
+        remaining = self._channel.remaining_today
+        return room if remaining is None else min(room, remaining)
+
+    def _may_settle(self) -> bool:
+        late = time.monotonic() - self._settled_at > SETTLE_EVERY
+        return late or not self._open or len(self._results) >= SETTLE_AT
+
+    async def _wait(self) -> None:
+        """Sleep until enough answers have come in, or it is time to look or settle."""
+        if not self._open:
+            return
+        self._work.clear()
+        try:
+            await asyncio.wait_for(self._work.wait(), SETTLE_EVERY)
+        except TimeoutError:
+            return
+
+    async def _load(self) -> None:
+        rows = await self._execute(self._sql.channel, {"channel": self.channel_id})
+        if not rows:
+            raise LaneLost
+        self._channel: ChannelState = channel_state(rows[0], now=datetime.now(UTC))
+        self._loaded_at = time.monotonic()
+        if self._channel.remaining_today is not None:
+            self._channel.remaining_today = max(0, self._channel.remaining_today - self._open - len(self._results))
+
+    async def _take_up(self) -> None:
+        """What a dead owner left becomes doubt; what has come due becomes work."""
+        window = timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS)
+        await self._execute(
+            self._sql.recover,
+            {
+                "channel": self.channel_id,
+                "fence": self._taken.fence,
+                "abandoned": self._taken.was_abandoned,
+                "window": window,
+                "stale": timedelta(seconds=settings.SEND_TIMEOUT_SECONDS + 30),
+                "reason": LOST,
+            },
+        )
+        await self._execute(
+            self._sql.due,
+            {
+                "channel": self.channel_id,
+                "policy": self._channel.in_doubt_policy,
+                "reason": UNCONFIRMED,
+                "limit": DUE_LIMIT,
+            },
+        )
+
+    async def _claim(self, limit: int) -> list[tuple[Any, ...]]:
+        rows = await self._execute(
+            self._sql.claim,
+            {"lane": self._taken.lane, "fence": self._taken.fence, "channel": self.channel_id, "limit": limit},
+        )
+        rows.sort(key=lambda row: (row[4], row[0]))
+        if self._channel.remaining_today is not None:
+            self._channel.remaining_today -= len(rows)
+        return rows
+
+    def _start(self, rows: list[tuple[Any, ...]]) -> None:
+        for row in rows:
+            task = asyncio.create_task(self._send(row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._open += len(rows)
+
+    async def _send(self, row: tuple[Any, ...]) -> None:
+        message_id, uuid, address, content, _, attempts, reply_to, expires_at = row
+        delay = self._pacer.take() - time.time()
+        if delay > 0:
+            await asyncio.sleep(delay)
+        if expires_at is not None and expires_at <= time.time():
+            result = result_expired(message_id=message_id)
+        else:
+            result = await self._exchange(message_id, uuid, address, content, attempts, reply_to)
+        self._results.append(result)
+        self._open -= 1
+        if not self._open or len(self._results) >= SETTLE_AT:
+            self._work.set()
+
+    async def _exchange(
+        self, message_id: int, uuid: str, address: str, content: str, attempts: int, reply_to: str
+    ) -> Result:
+        driver = self._channel.driver
+        try:
+            kind = "phone" if address.isdigit() else "provider"
+            outgoing = Outgoing(uuid, address, orjson.loads(content), kind, reply_to)
+            request = driver.build_send(self._channel.info, outgoing)
+        except Exception as error:
+            # A poison row must not stop the lane: it fails alone, with its reason; the log has the traceback.
+            log.exception("message_not_prepared", schema=self.schema, message=uuid)
+            refusal = SendError("internal", f"The message could not be prepared ({type(error).__name__}).")
+            return result_refused(message_id=message_id, address="", attempts=attempts, error=refusal)
+        window = settings.IN_DOUBT_WINDOW_SECONDS
+        left_at = time.time()
+        try:
+            response = await self._transport.send(request)
+            return result_sent(message_id=message_id, sent=driver.read_send(response), at=left_at)
+        except NotSent:
+            return result_unsent(message_id=message_id, attempts=attempts)
+        except SendError as error:
+            return result_refused(message_id=message_id, address=address, attempts=attempts, error=error)
+        except Ambiguous as doubt:
+            return result_in_doubt(message_id=message_id, window=window, why=str(doubt))
+        except Exception as error:
+            # The request has left, so an answer that we cannot read is a doubt and not a failure.
+            log.exception("answer_not_read", schema=self.schema, message=uuid)
+            return result_in_doubt(message_id=message_id, window=window, why=f"Unreadable answer: {error}")
+
+    # -- settling ------------------------------------------------------------------------------------------------
+
+    async def _settle(self) -> None:
+        """Write the results down. They exist nowhere else, so a database that is away is waited for."""
+        results, self._results = self._results, []
+        self._settled_at = time.monotonic()
+        if not results:
+            return
+        if any(result.slow_down for result in results):
+            self._pacer.slow_down()
+        pauses = [result.pause_reason for result in results if result.pause_reason]
+        for attempt in itertools.count():
+            try:
+                await self._write(results, pauses)
+                break
+            except (OperationalError, PoolTimeout):
+                if attempt >= SETTLE_ATTEMPTS:
+                    raise
+                log.warning("settle_waits_for_database", schema=self.schema, results=len(results))
+                await asyncio.sleep(min(0.2 * 2**attempt, 5))
+        if pauses:
+            self._channel.status = "paused"
+            log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])
+
+    async def _write(self, results: list[Result], pauses: list[str]) -> None:
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(self._sql.settle, self._settle_params(results))
+            opt_outs = [result.opt_out for result in results if result.opt_out]
+            if opt_outs:
+                await connection.execute(self._sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
+            if pauses:
+                await connection.execute(self._sql.pause, {"channel": self.channel_id, "reason": pauses[0][:300]})
+            if self._channel.is_new and any(result.status == "sent" for result in results):
+                await connection.execute(self._sql.first_send, {"channel": self.channel_id})
+                self._channel.is_new = False
+
+    def _settle_params(self, results: list[Result]) -> dict[str, Any]:
+        return {
+            "channel": self.channel_id,
+            "fence": self._taken.fence,
+            "ids": [result.id for result in results],
+            "statuses": [result.status for result in results],
+            "provider_ids": [result.provider_id for result in results],
+            "codes": [result.code for result in results],
+            "reasons": [result.reason for result in results],
+            "delays": [result.delay for result in results],
+            "sent_at": [
+                None if result.sent_at is None else datetime.fromtimestamp(result.sent_at, UTC) for result in results
+            ],
+            "risks": [risk for result in results for risk in result.risks],
+        }

@@ -1,0 +1,217 @@
+"""The engine's statements. All are set-based and name the schema in full: no search_path, so any pooled connection fits.
+
+`{schema}` is filled by `statements()` with a quoted identifier. One tuple of prepared texts is kept per schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from psycopg import sql
+
+# Take the lane: nobody may hold it. `was_due` says that its time had come (as opposed to a wake-up by a new message),
+# `was_abandoned` that the previous owner's lease ended without a release: whatever it had claimed is in doubt.
+TAKE = """
+WITH lane AS (
+    SELECT id, due_at, leased_until, lease_owner FROM public.tenants_agendaitem
+    WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
+      AND (leased_until IS NULL OR leased_until < now())
+    FOR UPDATE SKIP LOCKED)
+UPDATE public.tenants_agendaitem item
+SET lease_owner = %(owner)s, leased_until = now() + %(lease)s, fence = item.fence + 1, due_at = now()
+FROM lane, public.tenants_organization organization
+WHERE item.id = lane.id AND organization.schema_name = item.schema AND organization.status = 'active'
+RETURNING item.id, item.fence, item.state, lane.due_at <= now() AS was_due,
+          lane.leased_until IS NOT NULL AS was_abandoned
+"""
+
+EXTEND = """
+UPDATE public.tenants_agendaitem SET leased_until = now() + %(lease)s
+WHERE id = %(lane)s AND fence = %(fence)s
+RETURNING id
+"""
+
+CHANNEL = """
+SELECT name, kind, status, is_sandbox, external_id, account_id, address, config, secrets, rate_per_second, daily_cap,
+       in_doubt_policy, first_live_send_at,
+       COALESCE((SELECT sum(count) FROM {schema}.messaging_channelcount
+                 WHERE channel_id = channel.id AND metric = 'sent'
+                   AND hour >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'), 0)::bigint AS sent_today
+FROM {schema}.messaging_channel channel WHERE id = %(channel)s
+"""
+
+# What an owner left behind when it died, and what has come due since the last time.
+RECOVER = """
+WITH abandoned AS (
+    UPDATE {schema}.messaging_message SET status = 'in_doubt', due_at = now() + %(window)s,
+           error_code = 'in_doubt', error_reason = %(reason)s
+    WHERE channel_id = %(channel)s AND status = 'processing' AND fence < %(fence)s
+      AND (%(abandoned)s OR claimed_at < now() - %(stale)s)
+    RETURNING id, attempts, due_at)
+INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason, next_at)
+SELECT id, attempts, 'in_doubt', 'in_doubt', %(reason)s, due_at FROM abandoned
+"""
+
+DUE = """
+WITH due AS (
+    SELECT id, status, origin, attempts,
+           CASE WHEN status = 'scheduled' THEN 'queued'
+                WHEN origin = 'campaign' AND %(policy)s = 'fail' THEN 'failed'
+                ELSE 'queued' END AS next
+    FROM {schema}.messaging_message
+    WHERE channel_id = %(channel)s AND status IN ('scheduled', 'in_doubt') AND due_at <= now()
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+moved AS (
+    UPDATE {schema}.messaging_message message
+    SET status = due.next, due_at = NULL, fence = NULL, claimed_at = NULL,
+        error_code = CASE WHEN due.next = 'failed' THEN 'in_doubt' ELSE '' END,
+        error_reason = CASE WHEN due.next = 'failed' THEN %(reason)s ELSE '' END,
+        failed_at = CASE WHEN due.next = 'failed' THEN now() END
+    FROM due WHERE message.id = due.id
+    RETURNING message.id, due.status AS before, due.next, due.attempts),
+counted AS (
+    INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
+    SELECT %(channel)s, date_trunc('hour', now()), 'failed', count(*) FROM moved WHERE next = 'failed'
+    HAVING count(*) > 0),
+noted AS (
+    INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason)
+    SELECT id, attempts, CASE WHEN next = 'failed' THEN 'failed' ELSE 'resolved' END, 'in_doubt', %(reason)s
+    FROM moved WHERE before = 'in_doubt')
+SELECT count(*) FROM moved
+"""
+
+# Claim the next batch. Nothing is claimed unless we still own the lane, the channel is connected and the organisation
+# active: pausing and suspending take effect with the next statement.
+CLAIM = """
+WITH allowed AS (
+    SELECT 1 FROM public.tenants_agendaitem lane
+    JOIN public.tenants_organization organization ON organization.schema_name = lane.schema
+    JOIN {schema}.messaging_channel channel ON channel.id = %(channel)s
+    WHERE lane.id = %(lane)s AND lane.fence = %(fence)s AND lane.leased_until > now()
+      AND organization.status = 'active' AND channel.status = 'connected'),
+picked AS (
+    SELECT id FROM {schema}.messaging_message
+    WHERE channel_id = %(channel)s AND status = 'queued' AND EXISTS (SELECT 1 FROM allowed)
+    ORDER BY priority, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+UPDATE {schema}.messaging_message message
+SET status = 'processing', fence = %(fence)s, claimed_at = now(), attempts = attempts + 1
+FROM picked WHERE message.id = picked.id
+RETURNING message.id, message.uuid::text, message.address, message.content::text, message.priority, message.attempts,
+          message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8
+"""
+
+# Put results in. A webhook may have been quicker: whatever it wrote is never turned back.
+SETTLE = """
+WITH result AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(provider_ids)s::text[], %(codes)s::text[],
+                         %(reasons)s::text[], %(delays)s::float8[], %(sent_at)s::timestamptz[])
+         AS r(id, status, provider_id, code, reason, delay, sent_at)),
+before AS (
+    SELECT message.id, message.status, message.sent_at, message.attempts
+    FROM {schema}.messaging_message message JOIN result USING (id)
+    WHERE message.fence = %(fence)s ORDER BY message.id FOR UPDATE OF message),
+settled AS (
+    UPDATE {schema}.messaging_message message
+    SET status = CASE WHEN open THEN result.status ELSE message.status END,
+        provider_id = COALESCE(message.provider_id, result.provider_id),
+        sent_at = CASE WHEN result.status = 'sent' THEN COALESCE(message.sent_at, result.sent_at)
+                       ELSE message.sent_at END,
+        failed_at = CASE WHEN open AND result.status = 'failed' THEN now() ELSE message.failed_at END,
+        due_at = CASE WHEN open AND result.delay IS NOT NULL THEN now() + result.delay * interval '1 second'
+                      ELSE NULL END,
+        error_code = CASE WHEN open THEN result.code ELSE message.error_code END,
+        error_reason = CASE WHEN open THEN result.reason ELSE message.error_reason END,
+        attempts = CASE WHEN open AND result.status = 'queued' THEN message.attempts - 1 ELSE message.attempts END,
+        content = CASE WHEN message.is_sensitive AND result.status IN ('sent', 'failed')
+                       THEN '{{"type": "text", "text": {{"body": "••••••"}}}}'::jsonb ELSE message.content END
+    FROM result
+    JOIN (SELECT *, status IN ('processing', 'in_doubt') AS open FROM before) AS before USING (id)
+    WHERE message.id = result.id
+    RETURNING message.id, message.status, message.attempts, message.due_at, message.error_code, message.error_reason,
+              before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
+              before.open),
+counted AS (
+    INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
+    SELECT %(channel)s, date_trunc('hour', now()), metric, count(*)
+    FROM (SELECT 'sent' AS metric FROM settled WHERE first_sent
+          UNION ALL SELECT 'failed' FROM settled WHERE open AND status = 'failed'
+          UNION ALL SELECT unnest(%(risks)s::text[])) AS events
+    GROUP BY metric),
+noted AS (
+    INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason, next_at)
+    SELECT id, attempts, CASE status WHEN 'failed' THEN 'failed' WHEN 'in_doubt' THEN 'in_doubt' ELSE 'retry' END,
+           error_code, error_reason, due_at
+    FROM settled WHERE open AND error_code <> '')
+SELECT count(*) FILTER (WHERE first_sent) FROM settled
+"""
+
+PAUSE = """
+UPDATE {schema}.messaging_channel SET status = 'paused', status_reason = %(reason)s
+WHERE id = %(channel)s AND status = 'connected'
+"""
+
+FIRST_SEND = """
+UPDATE {schema}.messaging_channel SET first_live_send_at = now()
+WHERE id = %(channel)s AND first_live_send_at IS NULL AND NOT is_sandbox
+"""
+
+SUPPRESS = """
+INSERT INTO {schema}.contacts_suppression (address, reason, scope, note, created_at)
+SELECT unnest(%(addresses)s::text[]), 'opt_out', 'marketing', %(note)s, now()
+ON CONFLICT (address, scope) DO NOTHING
+"""
+
+# Give the lane back. One statement decides whether anything is left and sets the next time: a message committed before
+# it is seen here, one committed later finds the lane free. `due_at`: the next scheduled message or doubt, and while the
+# lane cools down a look in 5 s, then one more in 60 s, before it is idle (see docs/engine.md, "No lost wake-up").
+RELEASE = """
+WITH open AS (
+    SELECT EXISTS (SELECT 1 FROM {schema}.messaging_message
+                   WHERE channel_id = %(channel)s AND status = 'queued') AS queued,
+           (SELECT min(due_at) FROM {schema}.messaging_message
+            WHERE channel_id = %(channel)s AND status = 'scheduled') AS scheduled,
+           (SELECT min(due_at) FROM {schema}.messaging_message
+            WHERE channel_id = %(channel)s AND status = 'in_doubt') AS doubtful)
+UPDATE public.tenants_agendaitem item
+SET leased_until = NULL, lease_owner = '', state = %(state)s,
+    due_at = LEAST(open.scheduled, open.doubtful, now() + %(look_again)s::interval, %(blocked_until)s::timestamptz)
+FROM open WHERE item.id = %(lane)s AND item.fence = %(fence)s
+RETURNING open.queued
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The statements of one schema, as bytes: psycopg prepares each on a connection after a few uses."""
+
+    channel: bytes
+    recover: bytes
+    due: bytes
+    claim: bytes
+    settle: bytes
+    pause: bytes
+    first_send: bytes
+    suppress: bytes
+    release: bytes
+
+
+@lru_cache(maxsize=4096)
+def statements(schema: str) -> Statements:
+    """The engine's statements for `schema`; the name is quoted as an identifier."""
+    name = sql.Identifier(schema)
+
+    def fill(text: str) -> bytes:
+        return sql.SQL(text).format(schema=name).as_bytes(None)  # type: ignore[arg-type]
+
+    return Statements(
+        channel=fill(CHANNEL),
+        recover=fill(RECOVER),
+        due=fill(DUE),
+        claim=fill(CLAIM),
+        settle=fill(SETTLE),
+        pause=fill(PAUSE),
+        first_send=fill(FIRST_SEND),
+        suppress=fill(SUPPRESS),
+        release=fill(RELEASE),
+    )

@@ -1,0 +1,216 @@
+"""Accepting messages: check, insert in one statement, wake the lane. The only way into the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection, transaction
+
+from contacts.phones import BadPhone, phone_normalise
+from contacts.services import contacts_save
+from messaging.content import content_fill
+from messaging.dispatch.wake import lane_wake
+from messaging.drivers.base import ContentError
+from messaging.models import Channel
+from messaging.services.channels import ChannelSnapshot
+from messaging.services.insert import InsertRow, messages_insert
+from tenants.errors import Conflict, InvalidInput, ServiceError
+from tenants.fields import uuid7
+from tenants.models import Organization
+from tenants.services.plans import quota_take
+
+MAX_AHEAD = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message as the caller gives it: `to` as typed, `content` as `Outgoing.content`, values for `{{key}}`."""
+
+    to: str
+    content: Mapping[str, Any]
+    variables: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One message that is in the queue. `index` is the draft's place, `to` the normalised address."""
+
+    index: int
+    uuid: UUID
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One draft that was refused; `code` is stable, `reason` for people, `fields` names what is wrong."""
+
+    index: int
+    to: str
+    code: str
+    reason: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of a call: both lists in the order of the drafts."""
+
+    accepted: list[Accepted]
+    rejections: list[Rejection]
+    queued_at: datetime
+
+
+def message_accept(*, draft: Draft, **options: Any) -> Accepted:
+    """Accept one message; the options are those of `messages_accept`. Raises what would have been its rejection."""
+    acceptance = messages_accept(drafts=[draft], **options)
+    if acceptance.rejections:
+        refusal = acceptance.rejections[0]
+        raise InvalidInput(refusal.code, refusal.reason, refusal.fields)
+    return acceptance.accepted[0]
+
+
+def messages_accept(
+    *,
+    organization: Organization,
+    channel: ChannelSnapshot,
+    drafts: Sequence[Draft],
+    origin: str,
+    priority: int,
+    scheduled_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    save_contact: bool = False,
+    api_key_id: int | None = None,
+    bulk_uuid: UUID | None = None,
+    is_sensitive: bool = False,
+    reply_to: str = "",
+) -> Acceptance:
+    """Put the drafts into the channel's queue: all that can be sent are inserted by one statement, the rest rejected.
+
+    `organization` needs `pk`, `schema_name` and `default_country`; its schema must be the current one. The lane is woken
+    after the commit. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a
+    `scheduled_at` that is over a year ahead; whatever is wrong with a single draft becomes its rejection.
+    """
+    if channel.status != Channel.Status.CONNECTED:
+        raise Conflict("channel_not_connected", f"The channel is not connected (it is {channel.status}).")
+    now = datetime.now(UTC)
+    if scheduled_at is not None and scheduled_at > now + MAX_AHEAD:
+        raise InvalidInput("schedule_too_far", "Must be within a year.", {"scheduleAt": "must be within a year"})
+    prepare = partial(_prepare, channel=channel, country=organization.default_country)
+    ready, rejections = _sort_out(drafts, prepare)
+    ready, refused = _guard(ready, channel=channel, now=now)
+    rejections = sorted([*rejections, *refused], key=lambda rejection: rejection.index)
+    if not ready:
+        return Acceptance([], rejections, now)
+    quota_take(organization=organization, count=len(ready))
+    contact_ids = contacts_save(phones=[row.address for row in ready]) if save_contact else {}
+    messages_insert(
+        schema=organization.schema_name,
+        channel_id=channel.id,
+        rows=[
+            InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready
+        ],
+        origin=origin,
+        priority=priority,
+        due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
+        expires_at=expires_at,
+        api_key_id=api_key_id,
+        bulk_uuid=bulk_uuid,
+        is_sensitive=is_sensitive,
+        reply_to=reply_to,
+    )
+    if scheduled_at is None or scheduled_at <= now:
+        transaction.on_commit(partial(lane_wake, organization.schema_name, channel.id))
+    return Acceptance([Accepted(row.index, row.uuid, row.address) for row in ready], rejections, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    index: int
+    uuid: UUID
+    to: str
+    address: str
+    type: str
+    content: str
+    needs_window: bool
+
+
+def _sort_out(
+    drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]
+) -> tuple[list[_Ready], list[Rejection]]:
+    ready, rejections = [], []
+    for index, draft in enumerate(drafts):
+        try:
+            ready.append(prepare(index, draft))
+        except ServiceError as error:
+            rejections.append(Rejection(index, draft.to, error.code, error.message, error.fields))
+    return ready, rejections
+
+
+def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str) -> _Ready:
+    try:
+        address = phone_normalise(draft.to, country)
+    except BadPhone as error:
+        raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
+    if address == channel.address:
+        raise InvalidInput("recipient_is_sender", "The number is the channel's own.", {"to": "is the channel's own number"})
+    content = draft.content if draft.variables is None else content_fill(draft.content, draft.variables)
+    driver = channel.driver
+    try:
+        driver.validate(content)
+    except ContentError as error:
+        raise InvalidInput("invalid_content", str(error), error.fields) from error
+    return _Ready(
+        index,
+        uuid7(),
+        draft.to,
+        address,
+        str(content["type"]),
+        orjson.dumps(content).decode(),
+        channel.checks_window and driver.needs_window(content),
+    )
+
+
+def _guard(ready: list[_Ready], *, channel: ChannelSnapshot, now: datetime) -> tuple[list[_Ready], list[Rejection]]:
+    """Take out who must not be written to: blacklisted or opted out of everything, and closed windows."""
+    if not ready:
+        return ready, []
+    blocked, open_windows = _lists(
+        [row.address for row in ready], channel=channel, needs_window=any(row.needs_window for row in ready), now=now
+    )
+    if not blocked and open_windows is None:
+        return ready, []
+    kept, refused = [], []
+    for row in ready:
+        if row.address in blocked:
+            refused.append(Rejection(row.index, row.to, "suppressed", "This number is blacklisted or has opted out.", {"to": "is suppressed"}))
+        elif row.needs_window and open_windows is not None and row.address not in open_windows:
+            reason = "This person has not written within the last 24 hours: only a template may be sent."
+            refused.append(Rejection(row.index, row.to, "window_closed", reason, {"to": "has no open 24 h window"}))
+        else:
+            kept.append(row)
+    return kept, refused
+
+
+def _lists(
+    addresses: list[str], *, channel: ChannelSnapshot, needs_window: bool, now: datetime
+) -> tuple[set[str], set[str] | None]:
+    """(suppressed addresses, addresses with an open window or None when windows do not matter)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT address FROM contacts_suppression WHERE scope = 'all' AND address = ANY(%s)", [addresses]
+        )
+        blocked = {address for (address,) in cursor.fetchall()}
+        if not needs_window:
+            return blocked, None
+        cursor.execute(
+            "SELECT address FROM contacts_servicewindow"
+            " WHERE channel_id = %s AND last_inbound_at > %s AND address = ANY(%s)",
+            [channel.id, now - channel.driver.service_window, addresses],
+        )
+        return blocked, {address for (address,) in cursor.fetchall()}

@@ -1,0 +1,166 @@
+"""Channels: create, find quickly, pause and resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from messaging.drivers.base import Capability, Driver
+from messaging.drivers.registry import driver_of
+from messaging.models import Channel
+from tenants.agenda import LANE
+from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.models import AgendaItem, InboundRoute, Organization
+
+# Short enough that a pause is effective within a second on every process.
+_SNAPSHOT_SECONDS = 0.8
+_SNAPSHOTS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSnapshot:
+    """What accepting a message needs to know of a channel."""
+
+    id: int
+    uuid: UUID
+    name: str
+    kind: str
+    status: str
+    is_sandbox: bool
+    address: str
+    enforce_window: bool
+
+    @property
+    def driver(self) -> Driver:
+        """The driver of its kind."""
+        return driver_of(self.kind)
+
+    @property
+    def checks_window(self) -> bool:
+        """Whether free text needs an open service window before it is accepted."""
+        return self.enforce_window and Capability.SERVICE_WINDOW in self.driver.capabilities
+
+
+_FIELDS = ("id", "uuid", "name", "kind", "status", "is_sandbox", "address", "enforce_window")
+_snapshots: dict[tuple[str, UUID], tuple[float, ChannelSnapshot]] = {}
+
+
+def channel_by_uuid(*, schema: str, uuid: UUID) -> ChannelSnapshot:
+    """The channel with this public id in `schema` (which must be the current one), at most 0.8 s old.
+
+    Raises `NotFound`; unknown ids are not remembered.
+    """
+    now = time.monotonic()
+    known = _snapshots.get((schema, uuid))
+    if known is not None and now - known[0] < _SNAPSHOT_SECONDS:
+        return known[1]
+    row = Channel.objects.filter(uuid=uuid).values(*_FIELDS).first()
+    if row is None:
+        raise NotFound("channel_not_found", "No such channel.")
+    snapshot = ChannelSnapshot(**row)
+    if len(_snapshots) >= _SNAPSHOTS_MAX:
+        _snapshots.clear()
+    _snapshots[schema, uuid] = (now, snapshot)
+    return snapshot
+
+
+def channel_create(
+    *,
+    organization: Organization,
+    name: str,
+    kind: str,
+    external_id: str,
+    account_id: str = "",
+    address: str = "",
+    secrets: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
+    is_sandbox: bool = False,
+    rate_per_second: int | None = None,
+    enforce_window: bool | None = None,
+) -> Channel:
+    """Create a channel of `organization` (whose schema must be current), its inbound routes and its lane.
+
+    `enforce_window` defaults to True for live channels and False for sandbox ones, whose provider does not enforce it.
+    Raises `Conflict` when the address belongs to a channel already, here or in another organisation.
+    """
+    _require_schema(organization)
+    driver_of(kind)
+    try:
+        with transaction.atomic():
+            channel = Channel.objects.create(
+                name=name,
+                kind=kind,
+                external_id=external_id,
+                account_id=account_id,
+                address=address,
+                secrets=dict(secrets or {}),
+                config=dict(config or {}),
+                is_sandbox=is_sandbox,
+                rate_per_second=rate_per_second,
+                enforce_window=not is_sandbox if enforce_window is None else enforce_window,
+            )
+            for route_kind, value, channel_id in _routes(channel):
+                InboundRoute.objects.get_or_create(
+                    kind=route_kind,
+                    external_id=value,
+                    organization_id=organization.pk,
+                    defaults={"channel_id": channel_id},
+                )
+            AgendaItem.objects.create(schema=organization.schema_name, kind=LANE, key=str(channel.pk))
+    except IntegrityError as error:
+        raise Conflict(
+            "channel_taken",
+            "This address is connected already, here or in another organisation.",
+            {"external_id": "is connected already"},
+        ) from error
+    return channel
+
+
+def _routes(channel: Channel) -> list[tuple[str, str, int | None]]:
+    driver = driver_of(channel.kind)
+    routes: list[tuple[str, str, int | None]] = [(driver.route_kind, channel.external_id, channel.pk)]
+    if channel.account_id:
+        routes.append((driver.account_route_kind, channel.account_id, None))
+    return routes
+
+
+def channel_pause(*, channel_id: int, reason: str) -> bool:
+    """Stop sending through the channel; queued messages wait. False when it was not connected."""
+    changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.CONNECTED).update(
+        status=Channel.Status.PAUSED, status_reason=reason[:300]
+    )
+    return bool(changed)
+
+
+def channel_resume(*, channel_id: int) -> bool:
+    """Go on sending. False when the channel was not paused."""
+    changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.PAUSED).update(
+        status=Channel.Status.CONNECTED, status_reason=""
+    )
+    if changed:
+        AgendaItem.objects.filter(schema=connection.schema_name, kind=LANE, key=str(channel_id)).update(
+            due_at=timezone.now()
+        )
+    return bool(changed)
+
+
+def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> None:
+    """Replace the given secrets, keep the others. Raises `InvalidInput` for a name that the driver does not have."""
+    unknown = set(secrets) - set(driver_of(channel.kind).secret_fields)
+    if unknown:
+        raise InvalidInput("unknown_secret", "This kind of channel has no such secret.", dict.fromkeys(unknown, "unknown"))
+    with transaction.atomic():
+        locked = Channel.objects.select_for_update().get(pk=channel.pk)
+        locked.secrets = {**locked.secrets, **{name: value for name, value in secrets.items() if value}}
+        locked.save(update_fields=["secrets"])
+
+
+def _require_schema(organization: Organization) -> None:
+    if connection.schema_name != organization.schema_name:
+        raise RuntimeError(f"the current schema is {connection.schema_name}, not {organization.schema_name}")

@@ -1,0 +1,88 @@
+"""The one statement that puts messages into a queue, counts them and makes sure that the lane will be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from django.db import connection
+from psycopg import sql
+
+# The lane's row is written only when nobody is due to look at it soon: a hot row would make all senders queue for it.
+# What `due_at` may then be, and why no message is forgotten, is in docs/engine.md, "No lost wake-up".
+_INSERT = """
+WITH inserted AS (
+    INSERT INTO {schema}.messaging_message
+        (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
+         api_key_id, bulk_uuid, reply_to, due_at, expires_at)
+    SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
+           %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s
+    FROM unnest(%(uuids)s::uuid[], %(contacts)s::bigint[], %(addresses)s::text[], %(types)s::text[],
+                %(contents)s::jsonb[]) AS row(uuid, contact, address, type, content)
+    RETURNING 1),
+counted AS (
+    INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
+    SELECT %(channel)s, date_trunc('hour', now()), 'accepted', count(*) FROM inserted)
+UPDATE public.tenants_agendaitem SET due_at = COALESCE(%(due)s, now() + interval '5 seconds')
+WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
+  AND (due_at IS NULL OR due_at > COALESCE(%(due)s, now() + interval '5 seconds'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertRow:
+    """One message to insert; `content` is JSON text."""
+
+    uuid: UUID
+    address: str
+    type: str
+    content: str
+    contact_id: int | None
+
+
+@lru_cache(maxsize=4096)
+def _statement(schema: str) -> str:
+    return sql.SQL(_INSERT).format(schema=sql.Identifier(schema)).as_string(None)
+
+
+def messages_insert(
+    *,
+    schema: str,
+    channel_id: int,
+    rows: Sequence[InsertRow],
+    origin: str,
+    priority: int,
+    due_at: datetime | None,
+    expires_at: datetime | None,
+    api_key_id: int | None,
+    bulk_uuid: UUID | None,
+    is_sensitive: bool,
+    reply_to: str,
+) -> None:
+    """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel: one round trip, whatever their number."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _statement(schema),
+            {
+                "schema": schema,
+                "key": str(channel_id),
+                "channel": channel_id,
+                "status": "queued" if due_at is None else "scheduled",
+                "priority": priority,
+                "sensitive": is_sensitive,
+                "origin": origin,
+                "api_key": api_key_id,
+                "bulk": bulk_uuid,
+                "reply_to": reply_to,
+                "due": due_at,
+                "expires": expires_at,
+                "uuids": [row.uuid for row in rows],
+                "contacts": [row.contact_id for row in rows],
+                "addresses": [row.address for row in rows],
+                "types": [row.type for row in rows],
+                "contents": [row.content for row in rows],
+            },
+        )
