@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from messaging.drivers.base import AccountUpdate, Inbound, ReceivedMessage, Route, StatusUpdate, Unknown, WebhookPart
+from messaging.drivers.base import Inbound, ReceivedMessage, Route, StatusUpdate, Unknown, WebhookPart
 from messaging.drivers.whatsapp_cloud.errors import error_in_webhook
+from messaging.drivers.whatsapp_cloud.news import news_of, number_changed
 
 OBJECT: Final = "whatsapp_business_account"
 PHONE_ROUTE: Final = "whatsapp_phone"
@@ -96,7 +97,7 @@ def parse(part: WebhookPart) -> Iterator[Inbound]:
     if reader is not None:
         yield from reader(value)
     elif field in ACCOUNT_FIELDS:
-        yield AccountUpdate(field, {**value, "account_id": part.data.get("account_id"), "time": part.data.get("time")})
+        yield news_of(field, value)
     else:
         yield Unknown(f"field {field}", value)
 
@@ -107,6 +108,9 @@ def _messages(value: Mapping[str, Any]) -> Iterator[Inbound]:
     for message in _list(value.get("messages")):
         known = True
         yield _message(message, contacts)
+        moved = number_changed(message) if isinstance(message, dict) else None
+        if moved is not None:
+            yield moved
     for status in _list(value.get("statuses")):
         known = True
         yield _status(status)
@@ -217,7 +221,7 @@ _STATUS_DETAILS: Final = ("recipient_id", "recipient_user_id", "recipient_partic
 def _preferences(value: Mapping[str, Any]) -> Iterator[Inbound]:
     items = _list(value.get("user_preferences"))
     for item in items:
-        yield AccountUpdate("user_preferences", _mapping(item))
+        yield news_of("user_preferences", _mapping(item))
     if not items:
         yield Unknown("user_preferences without entries", value)
 
@@ -225,7 +229,7 @@ def _preferences(value: Mapping[str, Any]) -> Iterator[Inbound]:
 def _user_ids(value: Mapping[str, Any]) -> Iterator[Inbound]:
     items = _list(value.get("user_id_update"))
     for item in items:
-        yield AccountUpdate("user_id_update", _mapping(item))
+        yield news_of("user_id_update", _mapping(item))
     if not items:
         yield Unknown("user_id_update without entries", value)
 
@@ -233,7 +237,7 @@ def _user_ids(value: Mapping[str, Any]) -> Iterator[Inbound]:
 def _echoes(value: Mapping[str, Any]) -> Iterator[Inbound]:
     """Messages that staff sent with the phone app on the same number."""
     for item in _list(value.get("message_echoes")):
-        yield AccountUpdate("smb_message_echoes", _mapping(item))
+        yield news_of("smb_message_echoes", _mapping(item))
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[Inbound]]]] = {

@@ -1,0 +1,269 @@
+"""Finding and creating contacts, who may be written to, and when they last wrote.
+
+All of it works in the current schema and is safe when several processes do the same at once: unique keys decide, and
+every statement takes its rows in a fixed order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection, transaction
+
+from contacts.merging import contacts_merge
+from contacts.models import Contact, Identity, Suppression
+from tenants.fields import uuid7
+
+NAME_LENGTH: Final = 160
+_PHONE: Final = Identity.Kind.PHONE
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """How a provider names somebody: (kind, value) pairs, the best first, and the name that they show."""
+
+    identities: tuple[Pair, ...]
+    name: str = ""
+
+
+def contact_find_or_create(*, identities: Sequence[Pair], name: str = "") -> int:
+    """The id of the contact that has these identities; a new contact when nobody has one of them.
+
+    `identities`: (kind, value) of one person, phones as E.164 digits without +. Identities that are new are added to
+    the contact. When a phone and a user id have been two contacts so far, and the latter has no other phone, they
+    become one; otherwise the phone decides and takes the user id over.
+    """
+    if not identities:
+        raise ValueError("a contact needs at least one identity")
+    found = _owners(identities)
+    if len(found) == len(set(identities)) and len(set(found.values())) == 1:
+        return next(iter(found.values()))
+    with transaction.atomic():
+        _lock(identities)
+        return _settle(identities, name)
+
+
+def contacts_resolve(people: Sequence[Person]) -> list[int]:
+    """The contact ids of `people`, in their order: one query for the known ones, a transaction for each new one."""
+    pairs = {pair for person in people for pair in person.identities}
+    found = _owners(pairs)
+    ids = []
+    for person in people:
+        owners = {found.get(pair) for pair in person.identities}
+        owner = owners.pop() if len(owners) == 1 else None
+        if owner is None:
+            owner = contact_find_or_create(identities=person.identities, name=person.name)
+            found |= dict.fromkeys(person.identities, owner)
+        ids.append(owner)
+    return ids
+
+
+def contacts_save(*, phones: Sequence[str]) -> dict[str, int]:
+    """Phone -> contact id for E.164 digits without +; unknown phones become contacts, all in four statements."""
+    wanted = sorted(set(phones))
+    found = {value: owner for (_, value), owner in _owners((_PHONE, phone) for phone in wanted).items()}
+    missing = [phone for phone in wanted if phone not in found]
+    if not missing:
+        return found
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (uuid, name, phone, email, created_at)"
+            " SELECT uuid, '', phone, '', now() FROM unnest(%s::uuid[], %s::text[]) AS row(uuid, phone)"
+            " ORDER BY phone ON CONFLICT (phone) DO NOTHING",
+            [[uuid7() for _ in missing], missing],
+        )
+        cursor.execute(
+            "INSERT INTO contacts_identity (contact_id, kind, value, created_at)"
+            " SELECT id, 'phone', phone, now() FROM contacts_contact WHERE phone = ANY(%s)"
+            " ORDER BY phone ON CONFLICT (kind, value) DO NOTHING",
+            [missing],
+        )
+    found |= {value: owner for (_, value), owner in _owners((_PHONE, phone) for phone in missing).items()}
+    return found
+
+
+def contact_identity_move(*, kind: str, previous: str, current: str) -> bool:
+    """The person behind (kind, `previous`) is now (kind, `current`); both stay theirs. False when nobody is known.
+
+    A contact that exists only because the new name was seen first is merged. A `current` that belongs to somebody with
+    a phone of their own is left alone: numbers are given to other people.
+    """
+    with transaction.atomic():
+        _lock([(kind, previous), (kind, current)])
+        found = _owners([(kind, previous), (kind, current)])
+        owner, other = found.get((kind, previous)), found.get((kind, current))
+        if owner is None:
+            return False
+        if other is None:
+            _identities_add(owner, [(kind, current)])
+            if kind == _PHONE and not Contact.objects.filter(phone=current).exists():
+                Contact.objects.filter(pk=owner).update(phone=current)
+        elif other != owner and not _has_other_phone(other, None):
+            contacts_merge(keep_id=min(owner, other), drop_id=max(owner, other))
+    return True
+
+
+def contacts_seen(*, sightings: Iterable[tuple[int, datetime, str]]) -> None:
+    """Note when contacts last wrote, and their name where we have none. `sightings`: (contact id, when, name)."""
+    latest: dict[int, tuple[datetime, str]] = {}
+    for contact_id, at, name in sightings:
+        before = latest.get(contact_id)
+        if before is None or at >= before[0]:
+            latest[contact_id] = (at, name or (before[1] if before else ""))
+    ids = sorted(latest)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH locked AS (SELECT id FROM contacts_contact WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)"
+            " UPDATE contacts_contact contact SET last_seen_at = GREATEST(contact.last_seen_at, row.at),"
+            " name = CASE WHEN contact.name = '' THEN row.name ELSE contact.name END"
+            " FROM locked, unnest(%(ids)s::bigint[], %(at)s::timestamptz[], %(names)s::text[]) AS row(id, at, name)"
+            " WHERE contact.id = locked.id AND contact.id = row.id",
+            {"ids": ids, "at": [latest[key][0] for key in ids], "names": [_clean(latest[key][1]) for key in ids]},
+        )
+
+
+def windows_open(*, channel_id: int, openings: Iterable[tuple[str, datetime]]) -> None:
+    """Open or extend the service windows of addresses at a channel. `openings`: (address, when they wrote)."""
+    latest: dict[str, datetime] = {}
+    for address, at in openings:
+        latest[address] = max(at, latest.get(address, at))
+    addresses = sorted(latest)
+    if not addresses:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_servicewindow AS seen (channel_id, address, last_inbound_at)"
+            " SELECT %s, address, at FROM unnest(%s::text[], %s::timestamptz[]) AS row(address, at) ORDER BY address"
+            " ON CONFLICT (channel_id, address) DO UPDATE"
+            " SET last_inbound_at = GREATEST(seen.last_inbound_at, excluded.last_inbound_at)",
+            [channel_id, addresses, [latest[address] for address in addresses]],
+        )
+
+
+def marketing_stop(*, addresses: Iterable[str], at: datetime, note: str) -> None:
+    """These people want no marketing any more, since `at`; a blacklisting by staff stays one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_suppression AS known (address, reason, scope, note, created_at)"
+            " SELECT address, 'opt_out', 'marketing', %s, %s FROM unnest(%s::text[]) AS row(address) ORDER BY address"
+            " ON CONFLICT (address, scope) DO UPDATE SET created_at = GREATEST(known.created_at, excluded.created_at)"
+            " WHERE known.reason = 'opt_out'",
+            [note[:200], at, sorted(set(addresses))],
+        )
+
+
+def marketing_resume(*, addresses: Iterable[str], at: datetime) -> int:
+    """These people want marketing again, since `at`; a later stop and a blacklisting stay. Returns how many changed."""
+    return Suppression.objects.filter(
+        address__in=set(addresses),
+        scope=Suppression.Scope.MARKETING,
+        reason=Suppression.Reason.OPT_OUT,
+        created_at__lte=at,
+    ).delete()[0]
+
+
+def _owners(pairs: Iterable[Pair]) -> dict[Pair, int]:
+    """(kind, value) -> contact id, for those that exist."""
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in pairs:
+        by_kind.setdefault(kind, []).append(value)
+    found: dict[Pair, int] = {}
+    for kind, values in by_kind.items():
+        rows = Identity.objects.filter(kind=kind, value__in=values).values_list("value", "contact_id")
+        found |= {(kind, value): owner for value, owner in rows}
+    return found
+
+
+def _settle(identities: Sequence[Pair], name: str) -> int:
+    """Under the locks of `identities`: find, create, attach or merge."""
+    found = _owners(identities)
+    owners = set(found.values())
+    if not owners:
+        return _create(identities, name)
+    owner = _chosen(identities, found)
+    for other in owners - {owner}:
+        owner = _join(owner, other, identities)
+    _identities_add(owner, identities)
+    _phone_fill(owner, identities)
+    return owner
+
+
+def _chosen(identities: Sequence[Pair], found: Mapping[Pair, int]) -> int:
+    """The owner of the phone, else of the first identity that is known."""
+    known = [pair for pair in identities if pair in found]
+    return found[min(known, key=lambda pair: pair[0] != _PHONE)]
+
+
+def _join(owner: int, other: int, identities: Sequence[Pair]) -> int:
+    """Two contacts claim one person. Merge them unless the other one has a phone of its own: then only the ids move."""
+    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    if _has_other_phone(other, phone):
+        for kind, value in identities:
+            Identity.objects.filter(kind=kind, value=value, contact_id=other).update(contact_id=owner)
+        return owner
+    keep, drop = min(owner, other), max(owner, other)
+    contacts_merge(keep_id=keep, drop_id=drop)
+    return keep
+
+
+def _has_other_phone(contact_id: int, phone: str | None) -> bool:
+    phones = Identity.objects.filter(contact_id=contact_id, kind=_PHONE)
+    return (phones.exclude(value=phone) if phone else phones).exists()
+
+
+def _create(identities: Sequence[Pair], name: str) -> int:
+    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_contact (uuid, name, phone, email, created_at) VALUES (%s, %s, %s, '', now())"
+            " ON CONFLICT (phone) DO NOTHING RETURNING id",
+            [uuid7(), _clean(name), phone],
+        )
+        row = cursor.fetchone()
+    owner = int(row[0]) if row else Contact.objects.values_list("id", flat=True).get(phone=phone)
+    _identities_add(owner, identities)
+    # `contacts_save` takes no locks of ours: had it been quicker with the same phone, its contact is the one.
+    winner = _chosen(identities, _owners(identities))
+    if winner != owner and row:
+        contacts_merge(keep_id=winner, drop_id=owner)
+    return winner
+
+
+def _identities_add(contact_id: int, identities: Sequence[Pair]) -> None:
+    ordered = sorted(set(identities))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts_identity (contact_id, kind, value, created_at)"
+            " SELECT %s, kind, value, now() FROM unnest(%s::text[], %s::text[]) AS row(kind, value)"
+            " ON CONFLICT (kind, value) DO NOTHING",
+            [contact_id, [kind for kind, _ in ordered], [value for _, value in ordered]],
+        )
+
+
+def _phone_fill(contact_id: int, identities: Sequence[Pair]) -> None:
+    """A contact known by a user id shows its phone as soon as that is known."""
+    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    if phone and not Contact.objects.filter(phone=phone).exists():
+        Contact.objects.filter(pk=contact_id, phone__isnull=True).update(phone=phone)
+
+
+def _lock(pairs: Iterable[Pair]) -> None:
+    """Advisory locks of the transaction, one per identity and schema, in a fixed order."""
+    schema = connection.schema_name
+    numbers = sorted(
+        int.from_bytes(hashlib.sha256(f"identity:{schema}:{kind}:{value}".encode()).digest()[:8], "big", signed=True)
+        for kind, value in set(pairs)
+    )
+    with connection.cursor() as cursor:
+        for number in numbers:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def _clean(name: str) -> str:
+    """A name as the database can hold it."""
+    return name.replace("\x00", "").strip()[:NAME_LENGTH]
