@@ -8,10 +8,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, task_prerun
 
+from config.heartbeat import Heartbeat
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("griot")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["consumer"].add(Heartbeat)
 app.autodiscover_tasks()
 app.autodiscover_tasks(["messaging.dispatch", "messaging.inbound"])
 

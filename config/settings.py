@@ -66,6 +66,7 @@ AUTH_USER_MODEL = "tenants.User"
 
 MIDDLEWARE = [
     "config.middleware.RequestContextMiddleware",
+    "config.probes.ProbeMiddleware",
     "tenants.middleware.TenantMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -238,6 +239,9 @@ SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 20, minimum=1, maximu
 # How long an outcome that is not known waits for an echo before it is decided.
 IN_DOUBT_WINDOW_SECONDS = env.integer("IN_DOUBT_WINDOW_SECONDS", 120, minimum=1, maximum=86_400)
 ORGANIZATION_PURGE_DAYS = env.integer("ORGANIZATION_PURGE_DAYS", 30, minimum=1, maximum=3650)
+
+# Without one, production does not publish /metrics at all.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 

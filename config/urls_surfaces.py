@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from config.probes import urlpatterns as probes
+
+urlpatterns: list[URLPattern | URLResolver] = [*probes]

@@ -245,13 +245,14 @@ def _owner_account(email: str, password: str | None) -> User:
 def _account_forget(user: User) -> None:
     if user.memberships.exists():
         return
+    account = User.objects.filter(pk=user.pk)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             user.delete()
             # Foreign keys are checked at the end of the transaction; here we want to know at once.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except (IntegrityError, ProtectedError, RestrictedError):
-        User.objects.filter(pk=user.pk).update(is_active=False)
+        account.update(is_active=False)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 

@@ -14,7 +14,8 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
+from uuid import UUID
 
 import redis
 from django.conf import settings
@@ -23,7 +24,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tenants.errors import LimitReached
-from tenants.models import Invitation, Membership, Organization, Subscription
+from tenants.models import Invitation, Membership, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[1], used, 'EX'
 if used + tonumber(ARGV[1]) > tonumber(ARGV[2]) then return {0, used} end
 return {1, redis.call('INCRBY', KEYS[1], ARGV[1])}
 """
+
+
+class PlanOwner(Protocol):
+    """What is needed of an organisation here: its row, or the snapshot that a checked API key carries."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def uuid(self) -> UUID: ...
+    @property
+    def schema_name(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,7 @@ def plan_forget(*, organization_id: int | None = None) -> None:
         _plans.pop(organization_id, None)
 
 
-def limit_check(*, organization: Organization, what: Countable, adding: int = 1) -> None:
+def limit_check(*, organization: PlanOwner, what: Countable, adding: int = 1) -> None:
     """Refuse to add `adding` users, channels or contacts beyond the plan: LimitReached `plan_limit_reached`.
 
     Call it inside the transaction of the insert: a lock until its end keeps two callers from both taking the last
@@ -101,7 +115,7 @@ def limit_check(*, organization: Organization, what: Countable, adding: int = 1)
         )
 
 
-def quota_take(*, organization: Organization, count: int) -> None:
+def quota_take(*, organization: PlanOwner, count: int) -> None:
     """Reserve `count` messages of this month, all or none. LimitReached `plan_limit_reached` when they do not fit.
 
     Give them back with `quota_return` when the messages are not accepted after all. Without Redis the database is
@@ -125,7 +139,7 @@ def quota_take(*, organization: Organization, count: int) -> None:
         )
 
 
-def quota_return(*, organization: Organization, count: int) -> None:
+def quota_return(*, organization: PlanOwner, count: int) -> None:
     """Give back what `quota_take` reserved. A counter that expired meanwhile was seeded without it: nothing to do."""
     limits = plan_current(organization_id=organization.pk)
     if limits is None or limits.messages_per_month is None or count <= 0:
@@ -142,7 +156,7 @@ def quota_return(*, organization: Organization, count: int) -> None:
         log.warning("quota not returned: the next seed corrects it", extra={"error": type(error).__name__})
 
 
-def messages_accepted_since(organization: Organization, moment: datetime) -> int:
+def messages_accepted_since(organization: PlanOwner, moment: datetime) -> int:
     """Messages that the organisation's channels accepted since the UTC hour of `moment`."""
     table = f"{connection.ops.quote_name(organization.schema_name)}.messaging_channelcount"
     with connection.cursor() as cursor:
@@ -153,7 +167,7 @@ def messages_accepted_since(organization: Organization, moment: datetime) -> int
         return int(cursor.fetchone()[0])
 
 
-def month_start(organization: Organization, now: datetime | None = None) -> datetime:
+def month_start(organization: PlanOwner, now: datetime | None = None) -> datetime:
     """First moment of the current calendar month in the organisation's time zone."""
     local = (now or timezone.now()).astimezone(zoneinfo.ZoneInfo(organization.time_zone))
     return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -164,7 +178,7 @@ def _next_month(start: datetime) -> datetime:
     return start.replace(year=year, month=month)
 
 
-def _take(organization: Organization, month: datetime, count: int, limit: int) -> tuple[bool, int]:
+def _take(organization: PlanOwner, month: datetime, count: int, limit: int) -> tuple[bool, int]:
     key = _quota_key(organization, month)
     state, used = _client().eval(_TAKE, 1, key, count, limit, "", QUOTA_SECONDS)
     if state == -1:
@@ -173,7 +187,7 @@ def _take(organization: Organization, month: datetime, count: int, limit: int) -
     return state == 1, int(used)
 
 
-def _quota_key(organization: Organization, month: datetime) -> str:
+def _quota_key(organization: PlanOwner, month: datetime) -> str:
     return f"griot:quota:{organization.uuid}:{month:%Y-%m}"
 
 
@@ -198,38 +212,38 @@ def _plan_read(organization_id: int) -> PlanLimits | None:
     return PlanLimits(plan.code, plan.name, plan.messages_per_month, plan.users, plan.channels, plan.contacts)
 
 
-def _plan_required(organization: Organization) -> PlanLimits:
+def _plan_required(organization: PlanOwner) -> PlanLimits:
     limits = plan_current(organization_id=organization.pk)
     if limits is None:
         raise LimitReached("subscription_ended", "The organisation has no plan at the moment.")
     return limits
 
 
-def _users(organization: Organization, limit: int) -> int:
+def _users(organization: PlanOwner, limit: int) -> int:
     """Members who can log in, and invitations that are still open: each of them is a seat."""
-    members = Membership.objects.filter(organization=organization, is_suspended=False).count()
+    members = Membership.objects.filter(organization_id=organization.pk, is_suspended=False).count()
     open_invitations = Invitation.objects.filter(
-        organization=organization, accepted_at__isnull=True, expires_at__gt=timezone.now()
+        organization_id=organization.pk, accepted_at__isnull=True, expires_at__gt=timezone.now()
     )
     return members + open_invitations.count()
 
 
-def _channels(organization: Organization, limit: int) -> int:
+def _channels(organization: PlanOwner, limit: int) -> int:
     return _rows_up_to(organization, "messaging_channel", limit)
 
 
-def _contacts(organization: Organization, limit: int) -> int:
+def _contacts(organization: PlanOwner, limit: int) -> int:
     return _rows_up_to(organization, "contacts_contact", limit)
 
 
-_COUNTERS: Final[dict[str, Callable[[Organization, int], int]]] = {
+_COUNTERS: Final[dict[str, Callable[[PlanOwner, int], int]]] = {
     "users": _users,
     "channels": _channels,
     "contacts": _contacts,
 }
 
 
-def _rows_up_to(organization: Organization, table: str, limit: int) -> int:
+def _rows_up_to(organization: PlanOwner, table: str, limit: int) -> int:
     """Rows of the organisation's table, counted no further than the limit; estimated while far below a large one."""
     name = f"{connection.ops.quote_name(organization.schema_name)}.{table}"
     with connection.cursor() as cursor:

@@ -56,8 +56,8 @@ _INDEXES: Final = """
      ORDER BY c.relname
 """
 _IDENTITIES: Final = """
-    SELECT t.relname, a.attname, s.relname
-      FROM pg_class s
+    SELECT t.relname, a.attname, s.relname, format_type(q.seqtypid, NULL)
+      FROM pg_class s JOIN pg_sequence q ON q.seqrelid = s.oid
       JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass
       JOIN pg_class t ON t.oid = d.refobjid
       JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
@@ -145,7 +145,7 @@ def schema_clone(schema: str) -> str:
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in clone_statements(TEMPLATE_SCHEMA, schema):
             cursor.execute(statement)
-        _rename_identities(cursor, schema)
+        _align_identities(cursor, schema)
     return digest
 
 
@@ -181,7 +181,7 @@ def _copied_sequences(source: str, new: str) -> list[str]:
     return [
         f"SELECT setval(pg_get_serial_sequence({_literal(f'{new}.{connection.ops.quote_name(table)}')}, "
         f"{_literal(column)}), {int(values[sequence])})"
-        for table, column, sequence in _rows(_IDENTITIES, schema=source)
+        for table, column, sequence, _type in _rows(_IDENTITIES, schema=source)
         if values.get(sequence) is not None
     ]
 
@@ -209,13 +209,19 @@ def _constraints(source: str, kinds: list[str]) -> list[str]:
     ]
 
 
-def _rename_identities(cursor: Any, schema: str) -> None:
-    """Give identity sequences the template's names where they differ: a renamed table keeps its old sequence name."""
-    wanted = {(table, column): name for table, column, name in _rows(_IDENTITIES, schema=TEMPLATE_SCHEMA)}
+def _align_identities(cursor: Any, schema: str) -> None:
+    """Give identity sequences the template's names and types.
+
+    `LIKE` names them after the table, but a renamed table keeps its old sequence name; and it makes each a bigint.
+    """
+    wanted = {(table, column): (name, kind) for table, column, name, kind in _rows(_IDENTITIES, schema=TEMPLATE_SCHEMA)}
     quote = connection.ops.quote_name
-    for table, column, name in _rows(_IDENTITIES, schema=schema):
-        if name != wanted[table, column]:
-            cursor.execute(f"ALTER SEQUENCE {quote(schema)}.{quote(name)} RENAME TO {quote(wanted[table, column])}")
+    for table, column, made_name, made_kind in _rows(_IDENTITIES, schema=schema):
+        name, kind = wanted[table, column]
+        if made_kind != kind:
+            cursor.execute(f"ALTER SEQUENCE {quote(schema)}.{quote(made_name)} AS {kind}")
+        if made_name != name:
+            cursor.execute(f"ALTER SEQUENCE {quote(schema)}.{quote(made_name)} RENAME TO {quote(name)}")
 
 
 def _rows(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
