@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 import redis
 
 from config.stack import processes
+from config.stack.accounts import database_account
 from config.stack.errors import StackError
 from config.stack.paths import ROOT, VAR
 from config.stack.servers import EmbeddedServers, running_urls
@@ -26,6 +31,17 @@ with EmbeddedServers(Path({path!r})) as servers:
     print(servers.database_url, servers.redis_url, flush=True)
     time.sleep(600)
 """
+
+
+@contextlib.contextmanager
+def sleeping(**options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with us; it ends with the block, also when the block fails."""
+    process = subprocess.Popen(["/bin/sleep", "600"], cwd="/", **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def number_of_rows(url: str) -> int:
@@ -50,17 +66,11 @@ def test_second_start_reuses_data_and_addresses(data_dir: Path) -> None:
             assert client.get("kept") == b"yes"
 
 
-def test_vector_extension_is_available(data_dir: Path) -> None:
-    with (
-        EmbeddedServers(data_dir, durable=False, valkey=False) as servers,
-        psycopg.connect(servers.database_url) as found,
-    ):
-        found.execute("CREATE EXTENSION vector")
-        assert found.execute("SELECT '[1,2]'::vector <-> '[1,3]'").fetchone() == (1.0,)
-
-
-def test_servers_ask_for_a_password(data_dir: Path) -> None:
+def test_servers_have_pgvector_and_ask_for_a_password(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, durable=False) as servers:
+        with psycopg.connect(servers.database_url) as found:
+            found.execute("CREATE EXTENSION vector")
+            assert found.execute("SELECT '[1,2]'::vector <-> '[1,3]'").fetchone() == (1.0,)
         address = servers.database_url.rpartition("@")[2]
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"postgresql://griot:wrong@{address}")
@@ -74,13 +84,23 @@ def test_servers_ask_for_a_password(data_dir: Path) -> None:
 def test_lock_of_a_dead_server_whose_number_another_process_has_does_not_block(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, valkey=False) as first:
         assert number_of_rows(first.database_url) == 1
-    # In a container the same small numbers come again: ours is alive and not a PostgreSQL.
-    lock = data_dir / "postgres" / "postmaster.pid"
-    lock.write_text(f"{os.getppid()}\n{data_dir}/postgres\n1700000000\n5432\n\n127.0.0.1\n  1 2\nready\n")
-    (data_dir / "postgres" / ".s.PGSQL.5432.lock").write_text(f"{os.getppid()}\n")
+    # In a container the same small numbers come again. PostgreSQL takes any process of its own account for a server.
+    user, group = database_account().drop or (None, None)
+    with sleeping(user=user, group=group) as stranger:
+        lock = data_dir / "postgres" / "postmaster.pid"
+        lock.write_text(f"{stranger.pid}\n{data_dir}/postgres\n1700000000\n5432\n\n127.0.0.1\n  1 2\nready\n")
+        (data_dir / "postgres" / ".s.PGSQL.5432.lock").write_text(f"{stranger.pid}\n")
+        with EmbeddedServers(data_dir, valkey=False) as second:
+            assert number_of_rows(second.database_url) == 2
+        assert stranger.poll() is None
 
-    with EmbeddedServers(data_dir, valkey=False) as second:
-        assert number_of_rows(second.database_url) == 2
+
+def test_recorded_process_of_a_dead_owner_is_stopped(data_dir: Path) -> None:
+    with sleeping() as left_behind:
+        entry = {"pid": left_behind.pid, "mark": processes.start_mark(left_behind.pid)}
+        (data_dir / "servers.json").write_text(json.dumps({"processes": {"valkey": entry}}))
+        with EmbeddedServers(data_dir, postgres=False):
+            assert left_behind.wait(1) == -signal.SIGINT
 
 
 def test_servers_of_a_killed_owner_do_not_block_the_next(data_dir: Path) -> None:
@@ -102,7 +122,7 @@ def test_servers_of_a_killed_owner_do_not_block_the_next(data_dir: Path) -> None
 
 def test_running_servers_of_another_process_are_shared_and_left_running(data_dir: Path) -> None:
     assert running_urls(data_dir) == {}
-    with EmbeddedServers(data_dir) as owner:
+    with EmbeddedServers(data_dir, durable=False) as owner:
         with EmbeddedServers(data_dir) as guest:
             assert guest.owner is False
             assert guest.database_url == owner.database_url
@@ -112,7 +132,7 @@ def test_running_servers_of_another_process_are_shared_and_left_running(data_dir
 
 
 def test_dead_servers_are_healed_in_place(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir) as servers:
+    with EmbeddedServers(data_dir, durable=False, valkey=False) as servers:
         assert number_of_rows(servers.database_url) == 1
         assert servers.heal() == []
         url = servers.database_url
