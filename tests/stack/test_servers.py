@@ -132,7 +132,7 @@ def test_running_servers_of_another_process_are_shared_and_left_running(data_dir
 
 
 def test_dead_servers_are_healed_in_place(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir, durable=False, valkey=False) as servers:
+    with EmbeddedServers(data_dir, valkey=False) as servers:
         assert number_of_rows(servers.database_url) == 1
         assert servers.heal() == []
         url = servers.database_url
