@@ -41,7 +41,9 @@ class Command(BaseCommand):
         except InvalidInput as error:
             raise CommandError(error.message) from error
         self.stdout.write(plain)
-        self.stderr.write(f"{api_key.name}: {api_key.mode} key with {', '.join(api_key.scopes)}. It is not shown again.")
+        self.stderr.write(
+            f"{api_key.name}: {api_key.mode} key with {', '.join(api_key.scopes)}. It is not shown again."
+        )
 
     def _moment(self, text: str | None) -> Any:
         if text is None:

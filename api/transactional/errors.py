@@ -1,0 +1,151 @@
+"""Problem details (RFC 9457) of the transactional API: one table of codes, one place that turns errors into answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+
+from api.bodies import BodyInvalid, FieldProblem
+from otp.limits import OtpLimitReached
+from tenants.errors import Conflict, Forbidden, InvalidInput, LimitReached, NotFound, ServiceError
+
+CONTENT_TYPE: Final = "application/problem+json"
+
+# code -> (status, title). The codes are stable; the docs page lists this table.
+PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
+    "invalid_json": (400, "The body is not valid JSON"),
+    "api_key_missing": (401, "The X-API-Key header is missing"),
+    "api_key_unknown": (401, "The API key is not known"),
+    "api_key_expired": (401, "The API key has expired"),
+    "api_key_revoked": (401, "The API key has been revoked"),
+    "api_key_wrong_host": (401, "The API key belongs to another organisation than the host"),
+    "organization_suspended": (401, "The organisation is suspended"),
+    "scope_missing": (403, "The API key lacks a scope"),
+    "not_found": (404, "There is nothing at this address"),
+    "provider_not_found": (404, "No such provider"),
+    "message_not_found": (404, "No such message"),
+    "otp_not_found": (404, "No such one-time password"),
+    "method_not_allowed": (405, "The method is not possible here"),
+    "provider_not_connected": (409, "The provider is not connected"),
+    "idempotency_in_progress": (409, "A request with this Idempotency-Key is still running"),
+    "body_too_large": (413, "The body is too large"),
+    "media_type_unsupported": (415, "The body must be application/json"),
+    "validation_failed": (422, "Some fields are not valid"),
+    "idempotency_key_invalid": (422, "The Idempotency-Key is not valid"),
+    "idempotency_key_reused": (422, "The Idempotency-Key was used for another request"),
+    "invalid_phone": (422, "The phone number is not valid"),
+    "recipient_is_sender": (422, "The recipient is the provider's own number"),
+    "variable_missing": (422, "A variable of the text has no value"),
+    "invalid_content": (422, "The content breaks a rule of the provider"),
+    "suppressed": (422, "The recipient is blacklisted or has opted out"),
+    "window_closed": (422, "The recipient has not written within the last 24 hours"),
+    "template_invalid": (422, "The text of the one-time password is not valid"),
+    "rate_limited": (429, "Too many requests"),
+    "otp_rate_limited": (429, "Too many one-time passwords"),
+    "plan_limit_reached": (429, "The plan's messages of this month are used up"),
+    "internal_error": (500, "Something went wrong on our side"),
+    "temporarily_unavailable": (503, "The service is briefly not available"),
+}
+# What the services say of channels, in the words of this API.
+_RENAMED: Final[Mapping[str, tuple[str, str]]] = {
+    "channel_not_connected": ("provider_not_connected", "The provider is not connected: it cannot send now."),
+    "channel_not_found": ("provider_not_found", "There is no provider with this id."),
+}
+_STATUS_OF_ERROR: Final[tuple[tuple[type[ServiceError], int], ...]] = (
+    (InvalidInput, 422),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Forbidden, 403),
+    (LimitReached, 429),
+)
+_TITLE_OF_STATUS: Final[Mapping[int, str]] = {
+    403: "This is not allowed",
+    404: "There is no such thing",
+    409: "The state does not allow it",
+    422: "The request cannot be accepted",
+    429: "A limit is reached",
+}
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """An answer that is an error. `extra` are further members of the problem document, `headers` of the answer."""
+
+    code: str
+    detail: str
+    errors: list[FieldProblem] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    # Only for codes of services that have no row in PROBLEMS.
+    status: int = 0
+
+
+def problem_of(error: Exception, names: Mapping[str, str]) -> Problem:
+    """The problem that stands for `error`; unknown errors are `internal_error`.
+
+    `names`: what the fields of the services are called in this operation's body (`text.body` -> `message`).
+    """
+    problem = _problem_of(error)
+    problem.errors = [replace(item, field=names.get(item.field, item.field)) for item in problem.errors]
+    return problem
+
+
+def _problem_of(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case BodyInvalid():
+            return Problem("validation_failed", _invalid_detail(error.problems), error.problems)
+        case ServiceError():
+            return _service_problem(error)
+        case RequestDataTooBig():
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return Problem("body_too_large", f"The body is larger than {limit} bytes.")
+        case UnreadablePostError():
+            return Problem("invalid_json", "The body ended before its announced length.")
+        case OperationalError() | InterfaceError():
+            return Problem("temporarily_unavailable", "Please try again in a moment.", headers={"Retry-After": "2"})
+        case _:
+            return Problem("internal_error", "The error has been recorded. Quote the request_id when you report it.")
+
+
+def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:
+    """The problem as an answer."""
+    status, title = PROBLEMS.get(problem.code, (problem.status, _TITLE_OF_STATUS.get(problem.status, "")))
+    document = {
+        "type": f"{settings.PUBLIC_BASE_URL}/docs/transactional/#{problem.code}",
+        "title": title,
+        "status": status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "instance": request.path,
+        "request_id": getattr(request, "request_id", ""),
+        "errors": [asdict(item) for item in problem.errors],
+        **problem.extra,
+    }
+    return HttpResponse(orjson.dumps(document), status=status, content_type=CONTENT_TYPE, headers=problem.headers)
+
+
+def _invalid_detail(problems: list[FieldProblem]) -> str:
+    if len(problems) == 1:
+        return f"{problems[0].field}: {problems[0].message}"
+    return f"{len(problems)} fields are not valid: {', '.join(problem.field for problem in problems[:5])}."
+
+
+def _service_problem(error: ServiceError) -> Problem:
+    status = next(status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind))
+    errors = [FieldProblem(name, error.code, text) for name, text in error.fields.items()]
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    code, detail = _RENAMED.get(error.code, (error.code, error.message))
+    extra = {"limit": error.limit} if isinstance(error, OtpLimitReached) else {}
+    return Problem(code, detail, errors, headers, extra, status)
