@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import get_public_schema_name
 
+from tenants import migration_process
 from tenants.models import Organization
 from tenants.services.organizations import public_ensure
 from tenants.services.schemas import (
@@ -189,15 +190,8 @@ def _in_processes(schemas: list[str], options: dict[str, Any], count: int) -> It
     with ProcessPoolExecutor(
         max_workers=count,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_process_begin,
+        initializer=migration_process.begin,
         initargs=(connection.settings_dict["NAME"],),
     ) as pool:
-        for future in as_completed([pool.submit(schema_migrate, schema, plain) for schema in schemas]):
+        for future in as_completed([pool.submit(migration_process.migrate, schema, plain) for schema in schemas]):
             yield future.result()
-
-
-def _process_begin(database: str) -> None:
-    import django
-
-    django.setup()
-    connections["default"].settings_dict["NAME"] = database
