@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException
+
+
+# Letters would be read as a vanity number (1-800-FLOWERS), which nobody means here.
+_STRANGE = re.compile(r"[^\d\s().\-+/]")
 
 
 class BadPhone(ValueError):
@@ -20,6 +25,10 @@ _REASONS = {
     NumberParseException.TOO_LONG: "is too long",
 }
 
+# Country code -> length of the national numbers before the last renumbering. Benin went from 8 to 10 digits on
+# 30 November 2024; address books, and accounts at the providers, still hold the old form, so it is passed on unchanged.
+FORMER_LENGTHS = {229: 8}
+
 
 @lru_cache(maxsize=65_536)
 def phone_normalise(value: str, country: str) -> str:
@@ -31,6 +40,8 @@ def phone_normalise(value: str, country: str) -> str:
     text = value.strip()
     if not 3 <= len(text) <= 32:
         raise BadPhone("must have 8 to 20 characters")
+    if _STRANGE.search(text):
+        raise BadPhone("is not a phone number")
     if text.startswith("00"):
         text = "+" + text[2:]
     if text.startswith("+"):
@@ -45,7 +56,7 @@ def phone_normalise(value: str, country: str) -> str:
         international = _parse("+" + text, None)
     except BadPhone:
         return _digits(national)
-    return _digits(international if phonenumbers.is_possible_number(international) else national)
+    return _digits(international if _can_exist(international) else national)
 
 
 def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
@@ -56,6 +67,13 @@ def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
 
 
 def _digits(number: phonenumbers.PhoneNumber) -> str:
-    if not phonenumbers.is_possible_number(number):
+    if not _can_exist(number):
         raise BadPhone("does not have the length of a number of its country")
     return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+
+
+def _can_exist(number: phonenumbers.PhoneNumber) -> bool:
+    if phonenumbers.is_possible_number(number):
+        return True
+    length = len(phonenumbers.national_significant_number(number))
+    return length == FORMER_LENGTHS.get(number.country_code or 0)

@@ -279,9 +279,7 @@ class Lane:
 
     async def _send(self, row: tuple[Any, ...]) -> None:
         message_id, uuid, address, content, _, attempts, reply_to, expires_at = row
-        delay = self._pacer.take() - time.time()
-        if delay > 0:
-            await asyncio.sleep(delay)
+        await self._pacer.turn()
         if expires_at is not None and expires_at <= time.time():
             result = result_expired(message_id=message_id)
         else:
@@ -340,7 +338,7 @@ class Lane:
                     raise
                 log.warning("settle_waits_for_database", schema=self.schema, results=len(results))
                 await asyncio.sleep(min(0.2 * 2**attempt, 5))
-        if pauses:
+        if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
             log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from typing import Any
 
 import structlog
@@ -38,6 +39,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[str, int], Lane] = {}
+        self._handed: deque[tuple[str, int]] = deque()
         self._again: set[tuple[str, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
@@ -54,7 +56,8 @@ class Engine:
 
     def pump(self, schema: str, channel_id: int) -> None:
         """Have the lane of (schema, channel) pumped. Returns at once; a lane that is being pumped here is left alone."""
-        self._loop.call_soon_threadsafe(self._begin, schema, channel_id)
+        self._handed.append((schema, channel_id))
+        self._loop.call_soon_threadsafe(self._begin)
 
     def stop(self, timeout: float = STOP_SECONDS) -> None:
         """Claim nothing more, finish what is under way, give the lanes back, close everything."""
@@ -67,13 +70,14 @@ class Engine:
 
     def idle(self) -> bool:
         """Whether no lane is being pumped here."""
-        return not self._tasks
+        return not self._handed and not self._tasks
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._open())
         self._ready.set()
         self._loop.run_forever()
+        self._loop.close()
 
     async def _open(self) -> None:
         size = settings.DISPATCH_CONNECTIONS
@@ -89,8 +93,8 @@ class Engine:
         await self._pool.open()
         self._transport = Transport(timeout=settings.SEND_TIMEOUT_SECONDS)
 
-    def _begin(self, schema: str, channel_id: int) -> None:
-        key = (schema, channel_id)
+    def _begin(self) -> None:
+        key = self._handed.popleft()
         if self._stopping:
             return
         if key in self._lanes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BuilderError, ConnectError, ConnectTimeoutError, PoolTimeoutError, PyreqwestError
+from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PoolTimeoutError, PyreqwestError
 
 from messaging.drivers.base import Ambiguous, HttpRequest, HttpResponse
 
@@ -14,6 +14,19 @@ CONNECT_TIMEOUT = timedelta(seconds=5)
 
 class NotSent(Exception):
     """No byte of the request reached the provider: sending it again cannot duplicate anything."""
+
+
+def _never_left(error: PyreqwestError) -> bool:
+    """Whether the request surely did not leave.
+
+    The exception's class does not tell: an answer that never came is a `ConnectTimeoutError` too, and a connection that
+    closed before the answer a `ConnectError`. The cause does: "Connect" for a connection that was never made, where
+    the others say "SendRequest" or nothing.
+    """
+    if isinstance(error, (BuilderError, PoolTimeoutError)):
+        return True
+    causes = error.details.get("causes") or [] if isinstance(error, DetailedPyreqwestError) else []
+    return any(cause["message"] == "client error (Connect)" for cause in causes)
 
 
 class Transport:
@@ -37,9 +50,9 @@ class Transport:
         try:
             response = await builder.body_bytes(request.body).build().send()
             body = bytes(await response.bytes())
-        except (BuilderError, ConnectError, ConnectTimeoutError, PoolTimeoutError) as error:
-            raise NotSent(str(error)) from error
         except PyreqwestError as error:
+            if _never_left(error):
+                raise NotSent(str(error)) from error
             raise Ambiguous(f"The provider's answer was lost ({type(error).__name__}).") from error
         return HttpResponse(response.status, body)
 

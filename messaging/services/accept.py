@@ -13,7 +13,7 @@ import orjson
 from django.db import connection, transaction
 
 from contacts.phones import BadPhone, phone_normalise
-from contacts.services import contacts_save
+from contacts.upsert import contacts_save
 from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import ContentError
