@@ -1,0 +1,68 @@
+"""News about accounts, numbers and people, applied to the channels and contacts of the current schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+import structlog
+from django.db import connection
+from django.db.models import QuerySet
+
+from contacts.services import contact_identity_move, marketing_resume, marketing_stop
+from messaging.drivers.news import (
+    Effect,
+    IdentityMove,
+    MarketingResume,
+    MarketingStop,
+    MessagingLimit,
+    Pause,
+    Quality,
+)
+from messaging.models import Channel
+from messaging.services.channels import channel_pause
+
+log = structlog.get_logger(__name__)
+
+
+def effects_apply(*, channel_ids: Sequence[int], effects: Sequence[Effect]) -> None:
+    """Apply `effects` to these channels; repeating them changes nothing."""
+    for effect in effects:
+        _apply(list(channel_ids), effect)
+
+
+def channels_of_account(*, kind: str, account_id: str) -> list[int]:
+    """The channels of one account at the provider."""
+    return list(Channel.objects.filter(kind=kind, account_id=account_id).order_by("pk").values_list("pk", flat=True))
+
+
+def _apply(channel_ids: list[int], effect: Effect) -> None:
+    match effect:
+        case Pause(reason):
+            for channel_id in channel_ids:
+                if channel_pause(channel_id=channel_id, reason=reason):
+                    log.error("channel_paused", channel=channel_id, reason=reason)
+        case Quality(rating, address):
+            _of(channel_ids, address).update(quality_rating=rating[:10])
+        case MessagingLimit(limit, address):
+            _note_limit(list(_of(channel_ids, address).order_by("pk").values_list("pk", flat=True)), limit)
+        case MarketingStop(addresses, at):
+            marketing_stop(addresses=addresses, at=at, note="The customer stopped marketing messages")
+        case MarketingResume(addresses, at):
+            marketing_resume(addresses=addresses, at=at)
+        case IdentityMove(kind, previous, current):
+            contact_identity_move(kind=kind, previous=previous, current=current)
+
+
+def _of(channel_ids: list[int], address: str) -> QuerySet[Channel]:
+    channels = Channel.objects.filter(pk__in=channel_ids)
+    return channels.filter(address=address) if address else channels
+
+
+def _note_limit(channel_ids: list[int], limit: str) -> None:
+    """One key of the settings changes; what staff edit at the same time stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE messaging_channel SET config = config || %s::jsonb WHERE id = ANY(%s)",
+            [orjson.dumps({"messaging_limit": limit}).decode(), channel_ids],
+        )
