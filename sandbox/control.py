@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def handle(world: World, request: Request, parts: list[str]) -> Reply:
 def _answer(world: World, request: Request, parts: list[str]) -> Reply:
     match request.method, parts:
         case "GET", ["health"]:
-            return json_reply({"status": "ok", "uptime_s": round(time.time() - world.started, 3)})
+            return json_reply({"status": "ok", "pid": os.getpid(), "uptime_s": round(time.time() - world.started, 3)})
         case "POST", ["reset"]:
             world.reset()
             return json_reply({"status": "reset"})

@@ -47,3 +47,9 @@ class Live:
 
     def unsubscribe(self, queue: asyncio.Queue[bytes]) -> None:
         self._queues.discard(queue)
+
+    def close(self) -> None:
+        """Wake every page's stream up, so that it ends."""
+        for queue in self._queues:
+            if not queue.full():
+                queue.put_nowait(b": goodbye\n\n")

@@ -105,6 +105,7 @@ async def serve(config: Config) -> None:
     log.info("sandbox at %s, webhooks to %s", config.public_url, config.webhook_url)
     await asyncio.wait({listening, waiting}, return_when=asyncio.FIRST_COMPLETED)
     world.closing = True
+    world.live.close()
     ticking.cancel()
     waiting.cancel()
     await world.poster.close()

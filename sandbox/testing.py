@@ -46,7 +46,9 @@ class SandboxProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = dict(env or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.NamedTemporaryFile(prefix="sandbox-", suffix=".log")  # noqa: SIM115 (closed by stop)
+        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        self._log = Path(self._folder.name) / "log"
+        self._last_log: str | None = None
         self._client = SyncClientBuilder().no_proxy().build()
 
     @classmethod
@@ -57,9 +59,10 @@ class SandboxProcess:
     def __enter__(self) -> Self:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("SANDBOX_", "META_"))}
         env = {**keep, "SANDBOX_PORT": str(self.port), "SANDBOX_HOST": "127.0.0.1", **self._env}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox"], cwd=ROOT, env=env, stdout=self._log, stderr=subprocess.STDOUT
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT
+            )
         self._wait(self._process)
         return self
 
@@ -72,15 +75,20 @@ class SandboxProcess:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if process.poll() is not None:
+                self.stop()
                 raise SandboxError(f"the sandbox ended with {process.returncode}: {self.log()}")
-            try:
-                self.control("GET", "health")
-            except PyreqwestError:
-                time.sleep(0.03)
-            else:
+            if self._answers(process.pid):
                 return
+            time.sleep(0.03)
         self.stop()
         raise SandboxError(f"the sandbox did not answer within {START_S} s: {self.log()}")
+
+    def _answers(self, pid: int) -> bool:
+        """Whether this very process answers, not another one on the same port."""
+        try:
+            return bool(self.control("GET", "health")["pid"] == pid)
+        except PyreqwestError:
+            return False
 
     @property
     def pid(self) -> int:
@@ -100,10 +108,17 @@ class SandboxProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._last_log = self._log.read_text(encoding="utf-8")
+        self._client.close()
+        self._folder.cleanup()
 
     def log(self) -> str:
-        """What the process has written so far."""
-        return Path(self._log.name).read_text(encoding="utf-8")
+        """What the process has written so far; kept after it has stopped."""
+        return self._last_log if self._last_log is not None else self._log.read_text(encoding="utf-8")
 
     def control(self, method: str, path: str, body: Mapping[str, object] | None = None, **query: str) -> Any:
         """A control call such as ("PUT", "switches", {...}); the parsed answer. Raises SandboxError when refused."""
