@@ -1,0 +1,59 @@
+"""What can be done with a message after it was accepted: cancel it, or try a failed one again."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from messaging.dispatch.wake import lane_wake
+from messaging.models import ChannelCount, Message
+from tenants.errors import Conflict, NotFound
+
+_WAITING = (Message.Status.QUEUED, Message.Status.SCHEDULED)
+
+
+def message_cancel(*, message_uuid: UUID) -> None:
+    """Take a waiting message out of the queue. Raises `NotFound`, or `Conflict` when it has left already."""
+    with transaction.atomic():
+        message = Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).only("id", "channel_id").first()
+        if message is None:
+            raise NotFound("message_not_found", "No such message.")
+        changed = Message.objects.filter(pk=message.pk, status__in=_WAITING).update(
+            status=Message.Status.CANCELLED, due_at=None
+        )
+        if not changed:
+            raise Conflict("message_not_waiting", "The message is not waiting any more and cannot be cancelled.")
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        ChannelCount.objects.create(
+            channel_id=message.channel_id, hour=hour, metric=ChannelCount.Metric.CANCELLED, count=1
+        )
+
+
+def message_retry(*, message_uuid: UUID) -> None:
+    """Queue a failed message again. Raises `NotFound`, or `Conflict` when it did not fail or its content is gone."""
+    message = Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).first()
+    if message is None:
+        raise NotFound("message_not_found", "No such message.")
+    if message.is_sensitive:
+        raise Conflict("message_sensitive", "A one-time password is not sent again: ask for a new one.")
+    changed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED).update(
+        status=Message.Status.QUEUED,
+        provider_id=None,
+        attempts=0,
+        fence=None,
+        claimed_at=None,
+        due_at=None,
+        expires_at=None,
+        queued_at=timezone.now(),
+        sent_at=None,
+        failed_at=None,
+        error_code="",
+        error_reason="",
+    )
+    if not changed:
+        raise Conflict("message_not_failed", "Only a failed message can be sent again.")
+    transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
+

@@ -1,0 +1,56 @@
+"""Housekeeping of the messaging tables, for every active organisation."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import connection
+from psycopg import sql
+
+# Rows per statement; the squash of one organisation never holds locks on more.
+_BATCH = 5000
+
+_SQUASH = """
+WITH taken AS (
+    DELETE FROM {schema}.messaging_channelcount WHERE id IN (
+        SELECT id FROM {schema}.messaging_channelcount
+        WHERE (channel_id, hour, metric) IN (
+            SELECT channel_id, hour, metric FROM {schema}.messaging_channelcount
+            WHERE NOT squashed ORDER BY id LIMIT %(batch)s)
+        ORDER BY id FOR UPDATE SKIP LOCKED)
+    RETURNING channel_id, hour, metric, count, squashed)
+INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count, squashed)
+SELECT channel_id, hour, metric, sum(count), true FROM taken GROUP BY channel_id, hour, metric
+"""
+
+
+# An organisation is looked at when this many counter rows were written since the last squash.
+_WORTH = 200
+
+
+@shared_task(name="messaging.tasks.counts_squash")
+def counts_squash() -> None:
+    """Add up the counter rows written since the last time: one row per channel, hour and metric remains.
+
+    PostgreSQL's own statistics say which organisations wrote enough, so idle ones cost nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT schemaname FROM pg_stat_user_tables
+               WHERE relname = 'messaging_channelcount' AND n_mod_since_analyze >= %s""",
+            [_WORTH],
+        )
+        schemas = [schema for (schema,) in cursor.fetchall()]
+    for schema in schemas:
+        counts_squash_schema(schema)
+
+
+def counts_squash_schema(schema: str) -> None:
+    """Squash one organisation's counters in bounded batches; the sums stay the same at every moment."""
+    name = sql.Identifier(schema)
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(sql.SQL(_SQUASH).format(schema=name).as_string(None), {"batch": _BATCH})
+            if cursor.rowcount == 0:
+                break
+        # Resets the statistics that decide whether to come again.
+        cursor.execute(sql.SQL("ANALYZE {}.messaging_channelcount").format(name).as_string(None))
