@@ -8,6 +8,7 @@ machines with different clocks agree.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -80,9 +81,36 @@ def rate_take(*, bucket: str, limit: int, period: float = 60.0) -> RateState:
 
 
 def _ask(key: str, interval: int, size: int) -> Any:
-    client = _client()
+    arguments = (1, key, interval, size)
     try:
-        return client.evalsha(_SHA, 1, key, str(interval), str(size))
+        return _command("EVALSHA", _SHA, *arguments)
     except redis.exceptions.NoScriptError:
         # A new or emptied server: EVAL also stores the script.
-        return client.eval(_SCRIPT, 1, key, str(interval), str(size))
+        return _command("EVAL", _SCRIPT, *arguments)
+
+
+class _Line(threading.local):
+    """This thread's connection out of the pool: taking one out and back each time costs as much as the command."""
+
+    connection: Any = None
+
+
+_line = _Line()
+
+
+def _command(*words: str | int) -> Any:
+    if _line.connection is None:
+        _line.connection = _client().connection_pool.get_connection()
+    connection = _line.connection
+    try:
+        connection.send_command(*words, check_health=False)
+        return connection.read_response()
+    except redis.exceptions.TimeoutError:
+        # Its answer may still come: on this connection it would be taken for the next command's.
+        connection.disconnect()
+        raise
+    except redis.exceptions.ConnectionError:
+        # A server that was started again leaves a dead connection behind: once more on a new one.
+        connection.disconnect()
+        connection.send_command(*words, check_health=False)
+        return connection.read_response()

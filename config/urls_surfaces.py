@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
+from config.openapi import urlpatterns as docs
 from config.probes import urlpatterns as probes
 
-urlpatterns: list[URLPattern | URLResolver] = [*probes]
+urlpatterns: list[URLPattern | URLResolver] = [
+    *probes,
+    *docs,
+    path("api/v1/", include("api.transactional.urls")),
+]

@@ -18,7 +18,7 @@ class ProviderSummary(Output):
     notes: ClassVar[dict[str, str]] = {
         "phoneNumber": "E.164 digits without +.",
         "status": "connected, paused, pending or disconnected. Only connected providers send.",
-        "warmupDay": "Days since the provider's first live send; 0 before it.",
+        "warmupDay": "Whole days since the provider's first live send; 0 before it.",
         "riskScore": "0 (calm) to 100, from failures, spam and quality errors of the last 24 hours.",
     }
 
@@ -55,10 +55,10 @@ class ProviderList(Output):
 class DailyStats(Output):
     component: ClassVar[str] = "PublicDailyStats"
     notes: ClassVar[dict[str, str]] = {
-        "date": "Today in the organisation's time zone.",
+        "date": "Today, by UTC.",
         "accepted": "Messages taken in by any way.",
         "received": "Messages from customers.",
-        "limit": "Messages possible today; null: no limit.",
+        "limit": "Messages that may be sent today; null: no limit.",
         "remaining": "What is left of the limit; null: no limit.",
     }
 

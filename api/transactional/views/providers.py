@@ -13,7 +13,7 @@ from api.transactional.endpoint import Call, Endpoint, json_response
 from api.transactional.errors import Problem
 from api.transactional.outputs import DailyStats, ProviderDetail, ProviderList, ProviderSummary
 from messaging.models import Channel
-from messaging.reports import channel_day, channel_risk_scores, channel_warmup_day
+from messaging.reports import channel_day, channel_risks, channel_warmup_day
 from messaging.services.channels import ChannelSnapshot, channel_by_uuid
 from tenants.errors import NotFound
 from tenants.services.keys import Credential
@@ -44,8 +44,8 @@ class ProviderListView(Endpoint):
     )
     def get(self, call: Call) -> HttpResponse:
         channels = list(_visible(call.credential))
-        risks = channel_risk_scores(channel_ids=[channel.pk for channel in channels])
-        summaries = [ProviderSummary(**_summary(channel, risks[channel.pk])) for channel in channels]
+        risks = channel_risks(channels=channels)
+        summaries = [ProviderSummary(**_summary(channel, risks[channel.pk].score)) for channel in channels]
         return json_response(ProviderList(summaries).json())
 
 
@@ -68,7 +68,7 @@ class ProviderView(Endpoint):
         channel = _visible(call.credential).filter(uuid=uuid).first() if uuid else None
         if channel is None:
             raise _no_provider()
-        day = channel_day(channel_id=channel.pk, organization=call.credential.organization)
+        day = channel_day(channel=channel)
         stats = DailyStats(
             date=day.date,
             accepted=day.accepted,
@@ -79,7 +79,7 @@ class ProviderView(Endpoint):
             limit=day.limit,
             remaining=day.remaining,
         )
-        risk = channel_risk_scores(channel_ids=[channel.pk])[channel.pk]
+        risk = channel_risks(channels=[channel])[channel.pk].score
         return json_response(ProviderDetail(**_summary(channel, risk), dailyStats=stats).json())
 
 
