@@ -10,6 +10,8 @@ from typing import Any, Final
 import redis
 from celery import bootsteps
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +22,13 @@ ALIVE_SECONDS: Final = 15
 
 @lru_cache(maxsize=1)
 def monitor_redis() -> redis.Redis:
-    """The process's Redis client for health and metrics: short time-outs, because a probe must not hang."""
+    """The Redis client for health and metrics: short time-outs and one retry, because a probe must not hang."""
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True, retry_on_timeout=False
+        settings.REDIS_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 1),
     )
 
 

@@ -22,6 +22,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tenants.errors import LimitReached
 from tenants.models import Invitation, Membership, Subscription
@@ -194,7 +196,9 @@ def _quota_key(organization: PlanOwner, month: datetime) -> str:
 def _client() -> redis.Redis:
     global _redis
     if _redis is None:
-        _redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+        # One retry at once for a connection that the server closed; more would hold up the caller for seconds.
+        once = Retry(NoBackoff(), 1)
+        _redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=once)
     return _redis
 
 
