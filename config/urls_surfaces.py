@@ -11,4 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *probes,
     *docs,
     path("api/v1/", include("api.transactional.urls")),
+    path("webhook/", include("messaging.inbound.urls")),
 ]
