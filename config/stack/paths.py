@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -13,14 +14,15 @@ VAR = ROOT / "var"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 
 
-def outside_directories(name: Path) -> list[Path]:
+def outside_directories(name: Path) -> Iterator[Path]:
     """Stable directories outside the project for data that another account must reach: in TMPDIR, /var/tmp and the
     system's temporary directory. Their name derives from `name`, an absolute path. Only those that are ours are listed.
     """
     digest = hashlib.sha256(str(name).encode()).hexdigest()[:12]
     bases = [os.environ.get("TMPDIR"), "/var/tmp", tempfile.gettempdir()]  # noqa: S108  checked by _claim
     paths = [Path(base) / f"griot-{os.geteuid()}-{digest}" for base in dict.fromkeys(bases) if base]
-    return [path for path in paths if _claim(path)]
+    # One at a time: a directory that nobody asks for is not made.
+    return (path for path in paths if _claim(path))
 
 
 def _claim(path: Path) -> bool:
