@@ -75,11 +75,12 @@ def test_a_button_and_a_list_row_are_answered_as_documented(graph: Graph, sandbo
 
 def test_a_template_quick_reply_is_a_button_message(graph: Graph, sandbox: Any, receiver: Receiver) -> None:
     graph.call("POST", f"{WABA}/message_templates", sample("wa_request/template_create_positional"))
+    pressed = {"type": "payload", "payload": "P"}
     components = [
         {"type": "header", "parameters": [{"type": "text", "text": "1"}]},
         {"type": "body", "parameters": [{"type": "text", "text": "1"}, {"type": "text", "text": "2"}]},
         {"type": "button", "sub_type": "url", "index": "0", "parameters": [{"type": "text", "text": "1"}]},
-        {"type": "button", "sub_type": "quick_reply", "index": "1", "parameters": [{"type": "payload", "payload": "P"}]},
+        {"type": "button", "sub_type": "quick_reply", "index": "1", "parameters": [pressed]},
     ]
     template = {"name": "order_ready_2", "language": {"code": "en_US"}, "components": components}
     assert eventually(lambda: graph.send(type="template", template=template)[0] == 200)
