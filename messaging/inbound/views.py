@@ -97,4 +97,4 @@ def _enqueue(event_id: int) -> None:
     try:
         process.apply_async((event_id,), retry=False)
     except OperationalError as error:
-        log.warning("inbound_not_enqueued", event=event_id, error=str(error))
+        log.warning("inbound_not_enqueued", inbound_event=event_id, error=str(error))
