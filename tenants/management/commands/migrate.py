@@ -17,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import get_public_schema_name
 
 from tenants import migration_process
+from tenants.beat import schedules_ensure
 from tenants.models import Organization
 from tenants.services.organizations import public_ensure
 from tenants.services.schemas import (
@@ -88,6 +89,7 @@ class Command(DjangoMigrate):
         # `migrate tenants zero` and the like leave no table to write the rows into.
         if not read_only and not options["app_label"]:
             public_ensure()
+            schedules_ensure()
 
     def _migrate_tenants(self, options: dict[str, Any]) -> dict[str, str]:
         template = template_organization()
