@@ -8,7 +8,6 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import NumberParseException
 
-
 # Letters would be read as a vanity number (1-800-FLOWERS), which nobody means here.
 _STRANGE = re.compile(r"[^\d\s().\-+/]")
 
@@ -34,8 +33,8 @@ FORMER_LENGTHS = {229: 8}
 def phone_normalise(value: str, country: str) -> str:
     """E.164 digits without + of `value`, read as a number of `country` unless it carries a country code.
 
-    Tried in this order: with + or 00 as it stands; as a number of `country`; as digits that begin with a country code,
-    the way most back ends store numbers (22996123456). Raises `BadPhone`.
+    With + or 00 it is taken as it stands. Otherwise it may be a number of `country`, or begin with a country code, the
+    way most back ends store numbers (22996123456). Raises `BadPhone`.
     """
     text = value.strip()
     if not 3 <= len(text) <= 32:
@@ -46,17 +45,20 @@ def phone_normalise(value: str, country: str) -> str:
         text = "+" + text[2:]
     if text.startswith("+"):
         return _digits(_parse(text, None))
-    try:
-        national = _parse(text, country)
-    except BadPhone:
-        return _digits(_parse("+" + text, None))
-    if phonenumbers.is_valid_number(national):
-        return _digits(national)
-    try:
-        international = _parse("+" + text, None)
-    except BadPhone:
-        return _digits(national)
-    return _digits(international if _can_exist(international) else national)
+    readings = []
+    for number, region in ((text, country), ("+" + text, None)):
+        try:
+            readings.append(_parse(number, region))
+        except BadPhone as error:
+            refusal = error
+    if not readings:
+        raise refusal
+    # A number in use beats one whose length alone is right; the national reading beats the international one.
+    for check in (phonenumbers.is_valid_number, _can_exist):
+        for reading in readings:
+            if check(reading):
+                return _digits(reading)
+    return _digits(readings[0])
 
 
 def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
