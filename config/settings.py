@@ -243,6 +243,9 @@ ORGANIZATION_PURGE_DAYS = env.integer("ORGANIZATION_PURGE_DAYS", 30, minimum=1, 
 # Without one, production does not publish /metrics at all.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
+# Where `demo_data` writes addresses, logins and keys of the demo organisations.
+DEMO_FILE = env.text("DEMO_FILE", str(BASE_DIR / "var" / "demo.json"))
+
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 
 LOGGING_CONFIG = None
@@ -257,10 +260,20 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
+    "SIDEBAR": {"show_search": True, "navigation": "config.admin_navigation.sidebar"},
     "COLORS": {
         "primary": {
-            "50": "#eefbf5", "100": "#d5f5e5", "200": "#aee9cf", "300": "#79d7b3", "400": "#43be92",
-            "500": "#1fa378", "600": "#128361", "700": "#0e6950", "800": "#0e5341", "900": "#0c4537", "950": "#06271f",
+            "50": "#eefbf5",
+            "100": "#d5f5e5",
+            "200": "#aee9cf",
+            "300": "#79d7b3",
+            "400": "#43be92",
+            "500": "#1fa378",
+            "600": "#128361",
+            "700": "#0e6950",
+            "800": "#0e5341",
+            "900": "#0c4537",
+            "950": "#06271f",
         }
     },
 }

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from config.urls_surfaces import urlpatterns as surfaces
+from django.urls import include, path
+from django.views.generic import RedirectView
 
-urlpatterns = [*surfaces]
+from config.admin_sites import organization_site
+from config.urls_surfaces import urlpatterns as surfaces
+from tenants.urls import urlpatterns as tenancy
+
+urlpatterns = [
+    *surfaces,
+    *tenancy,
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", organization_site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+]

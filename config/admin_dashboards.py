@@ -1,0 +1,62 @@
+"""What the two start pages show."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from messaging.admin.channel_health import channels_health
+from messaging.models import Channel
+from tenants.models import AgendaItem, InboundEvent, Organization, SupportAccess
+from tenants.services.organizations import customer_organizations
+
+# More cards than this are no overview; the channel list has them all.
+CHANNELS_SHOWN: Final = 30
+_COUNTED: Final = 1_000
+
+
+def organization_dashboard(request: HttpRequest) -> dict[str, Any]:
+    """Today's figures per channel, the worst channels first, and their sum."""
+    if not request.user.has_perm("messaging.view_channel"):
+        return {"cards": [], "totals": None}
+    trouble_first = Channel.objects.annotate(works=Count("pk", filter=Q(status=Channel.Status.CONNECTED)))
+    channels = list(trouble_first.order_by("works", "name")[: CHANNELS_SHOWN + 1])
+    health = channels_health(channels=channels)
+    names = ("accepted", "sent", "delivered", "failed", "received")
+    return {
+        "totals": {name: sum(getattr(item.day, name) for item in health.values()) for name in names},
+        "cards": [{"channel": channel, "health": health[channel.pk]} for channel in channels[:CHANNELS_SHOWN]],
+        "today": timezone.now().astimezone(UTC),
+        "more_channels": len(channels) > CHANNELS_SHOWN,
+        "may_send": request.user.has_perm("messaging.add_message"),
+        "may_connect": request.user.has_perm("messaging.add_channel"),
+    }
+
+
+def public_dashboard(request: HttpRequest) -> dict[str, Any]:
+    """Organisations by state, and what needs a super-admin's eye."""
+    now = timezone.now()
+    states = customer_organizations().aggregate(
+        active=Count("pk", filter=Q(status=Organization.Status.ACTIVE)),
+        suspended=Count("pk", filter=Q(status=Organization.Status.SUSPENDED)),
+        deleted=Count("pk", filter=Q(status=Organization.Status.DELETED)),
+    )
+    late = AgendaItem.objects.filter(due_at__lt=now - timedelta(minutes=1)).order_by()
+    return {
+        "states": states,
+        "late": late[:_COUNTED].count(),
+        "failing": AgendaItem.objects.exclude(last_error="").order_by()[:_COUNTED].count(),
+        "events_waiting": InboundEvent.objects.filter(
+            status__in=["received", "failed"], received_at__lt=now - timedelta(minutes=1)
+        )
+        .order_by()[:_COUNTED]
+        .count(),
+        "visits": list(
+            SupportAccess.objects.filter(entered_at__isnull=False).select_related("user", "organization")[:5]
+        ),
+        "newest": list(customer_organizations().order_by("-created_at")[:8]),
+    }

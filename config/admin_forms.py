@@ -1,0 +1,85 @@
+"""Forms that call services, in the admin's looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold import widgets
+
+from tenants.errors import ServiceError
+
+# Form widget -> the admin's. The first class that fits wins, so special ones come first.
+_LOOKS: tuple[tuple[type[forms.Widget], Any], ...] = (
+    (forms.PasswordInput, widgets.UnfoldAdminPasswordWidget),
+    (forms.CheckboxSelectMultiple, widgets.UnfoldAdminCheckboxSelectMultipleWidget),
+    (forms.CheckboxInput, widgets.UnfoldBooleanSwitchWidget),
+    (forms.RadioSelect, widgets.UnfoldAdminRadioSelectWidget),
+    (forms.Select, widgets.UnfoldAdminSelectWidget),
+    (forms.Textarea, widgets.UnfoldAdminTextareaWidget),
+    (forms.NumberInput, widgets.UnfoldAdminIntegerFieldWidget),
+    (forms.EmailInput, widgets.UnfoldAdminEmailInputWidget),
+    (forms.TextInput, widgets.UnfoldAdminTextInputWidget),
+)
+
+
+class ServiceForm(forms.Form):
+    """A form whose valid data goes to a service; a refusal of the service appears at the field that it names."""
+
+    # A service's name of a field -> this form's name of it.
+    field_aliases: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            _dress(field)
+
+    def field_add(self, name: str, field: forms.Field) -> None:
+        """Add a field that depends on what the form is about, in the same looks."""
+        _dress(field)
+        self.fields[name] = field
+
+    @contextmanager
+    def service_errors(self) -> Iterator[None]:
+        """Turn a ServiceError of the block into errors of this form; everything else goes on as it is."""
+        try:
+            yield
+        except ServiceError as error:
+            found = {self.field_aliases.get(name, name): text for name, text in error.fields.items()}
+            named = {name: text for name, text in found.items() if name in self.fields}
+            for name, text in named.items():
+                self.add_error(name, text)
+            if not named:
+                self.add_error(None, error.message)
+
+
+class ReasonForm(ServiceForm):
+    """Asks why: the answer is kept with the object and shown to those who are concerned."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Others will read this."))
+
+
+class ConfirmForm(ServiceForm):
+    """Asks nothing; its button is the confirmation."""
+
+
+def _dress(field: forms.Field) -> None:
+    old = field.widget
+    for plain, dressed in _LOOKS:
+        if isinstance(old, plain) and not isinstance(old, forms.MultiWidget):
+            attrs = {**old.attrs}
+            if issubclass(plain, forms.PasswordInput):
+                # Never sent back to the browser, not even after a mistake in another field.
+                field.widget = dressed(attrs=attrs, render_value=False)
+            else:
+                field.widget = dressed(attrs=attrs)
+            break
+    else:
+        return
+    field.widget.is_localized = old.is_localized
+    field.widget.is_required = old.is_required
+    if isinstance(field, forms.ChoiceField):
+        field.widget.choices = field.choices

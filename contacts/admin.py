@@ -1,0 +1,190 @@
+"""Contacts with their identities and conversation, and the addresses that must not be written to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import ADDITION
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyInline
+from config.admin_decorators import action, display
+from config.admin_forms import ServiceForm
+from config.admin_sites import organization_of, organization_site
+from contacts.models import Contact, Identity, Suppression
+from contacts.phones import BadPhone, phone_normalise
+from contacts.services import contact_find_or_create
+from messaging.admin.conversation import conversation_of
+from messaging.admin.phone_search import address_query
+from tenants.services.plans import limit_check
+
+_CONVERSATION: Final = 50
+
+
+class ContactCreateForm(ServiceForm):
+    """A new contact: the number decides who it is."""
+
+    phone = forms.CharField(
+        label=gettext_lazy("Phone"),
+        max_length=32,
+        help_text=gettext_lazy("With the country code (+229…), or as it is dialled in your default country."),
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=160, required=False)
+    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False)
+
+    def __init__(self, *args: Any, country: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._country = country
+
+    def clean_phone(self) -> str:
+        phone = phone_or_error(self.cleaned_data["phone"], self._country)
+        if Identity.objects.filter(kind=Identity.Kind.PHONE, value=phone).exists():
+            raise forms.ValidationError(_("There is a contact with this number already."))
+        return phone
+
+
+class IdentityInline(ReadOnlyInline):
+    model = Identity
+    fields = ("kind", "value", "created_at")
+    readonly_fields = fields
+    verbose_name_plural = gettext_lazy("How providers know this person")
+
+
+@admin.register(Contact, site=organization_site)
+class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
+    list_display = ("__str__", "phone_text", "email", "last_seen_at", "created_at")
+    search_fields = ("phone",)
+    search_help_text = gettext_lazy("Phone number or its beginning, or the beginning of the name")
+    fields = ("name", "email", "phone_text", "uuid", "created_at", "last_seen_at")
+    readonly_fields = ("phone_text", "uuid", "created_at", "last_seen_at")
+    inlines = (IdentityInline,)
+    actions_detail = ("write",)
+    empty_title = gettext_lazy("No contact yet")
+    empty_text = gettext_lazy("People who write to you appear here by themselves. You can also add them.")
+
+    def search_indexed(self, request: HttpRequest, queryset: QuerySet[Contact], term: str) -> QuerySet[Contact]:
+        phone = address_query("phone", term, organization_of(request).default_country)
+        if phone is not None:
+            return queryset.filter(phone)
+        # The index on names knows beginnings in the case in which they are stored.
+        written = {term, term.lower(), term.upper(), term.capitalize(), term.title()}
+        found = Q()
+        for start in written:
+            found |= Q(name__startswith=start)
+        return queryset.filter(found)
+
+    @display(description=gettext_lazy("phone"))
+    def phone_text(self, obj: Contact) -> str:
+        return f"+{obj.phone}" if obj.phone else "–"
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        organization = organization_of(request)
+        form = ContactCreateForm(request.POST or None, country=organization.default_country)
+        made: list[Contact] = []
+
+        def run() -> str:
+            given = form.cleaned_data
+            with transaction.atomic():
+                limit_check(organization=organization, what="contacts")
+                pk = contact_find_or_create(identities=[(Identity.Kind.PHONE, given["phone"])], name=given["name"])
+                Contact.objects.filter(pk=pk).update(name=given["name"], email=given["email"])
+            made.append(Contact.objects.get(pk=pk))
+            self.log(request, made, ADDITION, _("Created."))
+            return _("%(name)s is a contact now.") % {"name": made[0]}
+
+        answer = self.run_form(request, form=form, run=run, title=_("New contact"), submit=_("Save"))
+        return HttpResponseRedirect(self.page_url("change", made[0].pk)) if made else answer
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        contact = context["original"]
+        context |= {
+            "title": str(contact),
+            "subtitle": None,
+            "conversation": conversation_of(contact_id=contact.pk, limit=_CONVERSATION),
+            "conversation_cap": _CONVERSATION,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def has_write_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm("messaging.add_message") or object_id is None:
+            return False
+        return bool(self.object_or_404(request, str(object_id)).phone)
+
+    @action(description=gettext_lazy("Send a message"), url_path="write", icon="send", permissions=["write"])
+    def write(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        contact = self.object_or_404(request, object_id)
+        return HttpResponseRedirect(f"{reverse('admin:messaging_message_add')}?to=%2B{contact.phone}")
+
+
+if TYPE_CHECKING:
+    _SuppressionForm = forms.ModelForm[Suppression]
+else:
+    _SuppressionForm = forms.ModelForm
+
+
+class SuppressionForm(_SuppressionForm):
+    """Accepts a number as people write it."""
+
+    address = forms.CharField(
+        label=gettext_lazy("Phone number or provider's id"), max_length=160, widget=UnfoldAdminTextInputWidget
+    )
+    country = "BJ"
+
+    class Meta:
+        model = Suppression
+        fields = ("address", "reason", "scope", "note")
+
+    def clean_address(self) -> str:
+        """Numbers are normalised like those of messages, or the list would miss them; ids stay as they are."""
+        text = str(self.cleaned_data["address"]).strip()
+        looks_like_phone = all(character in "+0123456789 ().-/" for character in text)
+        return phone_or_error(text, self.country) if looks_like_phone else text
+
+
+@admin.register(Suppression, site=organization_site)
+class SuppressionAdmin(HistoryAdmin[Suppression], BigTableAdmin[Suppression]):
+    form = SuppressionForm
+    list_display = ("address", "reason_label", "scope", "note", "created_at")
+    search_fields = ("address",)
+    search_help_text = gettext_lazy("Phone number or its beginning")
+    fields = ("address", "reason", "scope", "note")
+    empty_title = gettext_lazy("Nobody is blocked")
+    empty_text = gettext_lazy(
+        "Numbers listed here are refused before anything is sent. People who opt out are added by themselves."
+    )
+
+    @property
+    def add_label(self) -> str:
+        return _("Block a number")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.country = organization_of(request).default_country  # type: ignore[attr-defined]
+        return form
+
+    def search_indexed(self, request: HttpRequest, queryset: QuerySet[Suppression], term: str) -> QuerySet[Suppression]:
+        phone = address_query("address", term, organization_of(request).default_country)
+        return queryset.filter(phone if phone is not None else Q(address=term))
+
+    @display(description=gettext_lazy("reason"), label={"blacklist": "danger", "opt_out": "warning"})
+    def reason_label(self, obj: Suppression) -> tuple[str, str]:
+        return obj.reason, obj.get_reason_display()
+
+
+def phone_or_error(text: str, country: str) -> str:
+    """E.164 digits of `text`; a form's ValidationError when it is no phone number."""
+    try:
+        return phone_normalise(text, country)
+    except BadPhone as error:
+        raise forms.ValidationError(_("This number %(problem)s.") % {"problem": error}) from error

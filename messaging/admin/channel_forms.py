@@ -1,0 +1,129 @@
+"""Forms of channels. Secrets are password fields that are never filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django import forms
+from django.core.validators import MaxValueValidator, RegexValidator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.admin_forms import ServiceForm
+from contacts.phones import BadPhone, phone_normalise
+from messaging.drivers.base import Driver
+from messaging.models import Channel
+
+# What people call the secrets that drivers declare; a name that is missing here is shown as it is.
+SECRET_LABELS: Final[Mapping[str, Any]] = {
+    "access_token": gettext_lazy("Access token"),
+    "app_secret": gettext_lazy("App secret"),
+    "verify_token": gettext_lazy("Verify token"),
+}
+MAX_RATE: Final = 10_000
+
+
+class SecretsForm(ServiceForm):
+    """One write-only field per secret of the driver; only the first is required, and only for a new channel."""
+
+    def __init__(self, *args: Any, driver: Driver, required: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._secret_fields = {f"secret_{name}": name for name in driver.secret_fields}
+        first = next(iter(self._secret_fields), "")
+        for field, name in self._secret_fields.items():
+            self.field_add(
+                field,
+                forms.CharField(
+                    label=SECRET_LABELS.get(name, name),
+                    required=required and field == first,
+                    max_length=2000,
+                    widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+                    help_text="" if required else _("Leave empty to keep what is there."),
+                ),
+            )
+
+    def secrets(self) -> dict[str, str]:
+        """Secret name -> value, of those that were filled in."""
+        return {
+            name: self.cleaned_data[field] for field, name in self._secret_fields.items() if self.cleaned_data[field]
+        }
+
+
+class ChannelCreateForm(SecretsForm):
+    """A new channel of one kind."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("How your team calls it."))
+    address = forms.CharField(
+        label=gettext_lazy("Number"),
+        max_length=32,
+        help_text=gettext_lazy("As customers see it, with the country code."),
+    )
+    external_id = forms.CharField(
+        label=gettext_lazy("Provider's id of the number"),
+        max_length=64,
+        validators=[RegexValidator(r"^[\w.\-]+$", gettext_lazy("Letters, digits, dots and dashes only."))],
+        help_text=gettext_lazy("For WhatsApp: the phone number id, not the number itself."),
+    )
+    account_id = forms.CharField(
+        label=gettext_lazy("Provider's id of the account"),
+        max_length=64,
+        required=False,
+        validators=[RegexValidator(r"^[\w.\-]+$", gettext_lazy("Letters, digits, dots and dashes only."))],
+        help_text=gettext_lazy("For WhatsApp: the id of the business account (WABA)."),
+    )
+    is_sandbox = forms.BooleanField(
+        label=gettext_lazy("Sandbox"),
+        required=False,
+        help_text=gettext_lazy(
+            "Talks to the built-in simulator: nothing reaches a real phone. It cannot be changed later."
+        ),
+    )
+
+    def __init__(self, *args: Any, driver: Driver, country: str, **kwargs: Any) -> None:
+        super().__init__(*args, driver=driver, required=True, **kwargs)
+        self._country = country
+
+    def clean_address(self) -> str:
+        try:
+            return phone_normalise(self.cleaned_data["address"], self._country)
+        except BadPhone as error:
+            raise forms.ValidationError(_("This number %(problem)s.") % {"problem": error}) from error
+
+    def channel_fields(self) -> dict[str, Any]:
+        """What the service takes besides kind and secrets."""
+        return {
+            name: self.cleaned_data[name] for name in ("name", "address", "external_id", "account_id", "is_sandbox")
+        }
+
+
+class ChannelSettingsForm(ServiceForm):
+    """What may change about a channel at any time."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    rate_per_second = forms.IntegerField(
+        label=gettext_lazy("Messages per second"), required=False, min_value=0, validators=[MaxValueValidator(MAX_RATE)]
+    )
+    daily_cap = forms.IntegerField(
+        label=gettext_lazy("Daily cap"),
+        required=False,
+        min_value=0,
+        max_value=2_000_000_000,
+        help_text=gettext_lazy("Empty: grows by itself during the first days of a new number."),
+    )
+    enforce_window = forms.BooleanField(
+        label=gettext_lazy("Refuse free text outside the 24 h window"),
+        required=False,
+        help_text=gettext_lazy("Outside of the window the provider would accept free text and then fail it."),
+    )
+    in_doubt_policy = forms.ChoiceField(
+        label=gettext_lazy("Campaign messages in doubt"),
+        choices=Channel.InDoubtPolicy.choices,
+        help_text=gettext_lazy("What becomes of them when it stays unknown whether they were sent."),
+    )
+
+    def __init__(self, *args: Any, default_rate: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rate_per_second"].help_text = _("Empty: %(rate)s, the provider's default. 0: no limit.") % {
+            "rate": default_rate
+        }

@@ -1,0 +1,29 @@
+"""Admin pages of what lives in the public schema, for super-admins and, cut to their own, for organisations."""
+
+from tenants.admin import (
+    agenda,
+    history,
+    inbound,
+    keys,
+    logins,
+    members,
+    organizations,
+    people,
+    plans,
+    profile,
+    schedules,
+)
+
+__all__ = [
+    "agenda",
+    "history",
+    "inbound",
+    "keys",
+    "logins",
+    "members",
+    "organizations",
+    "people",
+    "plans",
+    "profile",
+    "schedules",
+]
