@@ -95,7 +95,7 @@ class Endpoint(APIView):
         try:
             handler = self._handler(request)
             credential = credential_of(request)
-            rate = rate_take(bucket=f"key:{credential.api_key_id}", limit=credential.rate_per_minute)
+            rate = rate_take(bucket=f"key:{credential.key_id}", limit=credential.rate_per_minute)
             _admit(credential, rate, self.scope)
             response: HttpResponse = handler(Call(request, credential), **kwargs)
         except Exception as error:
