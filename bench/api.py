@@ -49,13 +49,13 @@ def rows_single(instance: Instance, *, count: int, rounds: int = 3) -> list[Row]
     provider = instance.demo["transactional"]["provider_id"]
 
     def single(session: requests.Session, index: int) -> requests.Response:
-        body = {"providerId": provider, "to": f"22961{index // 90:05d}{index % 90:02d}", "message": "Hello"}
+        body = {"providerId": provider, "to": f"22961{index // 90:04d}{index % 90:02d}", "message": "Hello"}
         return session.post(
             f"{instance.base_url}/api/v1/messages/send", json=body, headers={"X-API-Key": key}, timeout=30
         )
 
     def bare(session: requests.Session, index: int) -> requests.Response:
-        body = {"providerId": provider, "to": f"22961{index:07d}", "message": "Hello"}
+        body = {"providerId": provider, "to": f"22961{index:06d}", "message": "Hello"}
         return session.post(f"{instance.base_url}/bench/bare", json=body, timeout=30)
 
     _hammer(single, count=200, clients=4)

@@ -168,7 +168,7 @@ def rows_otp_under_load(instance: Instance, organization: Any, *, campaign_size:
         for index in range(codes):
             answer = session.post(
                 f"{instance.base_url}/api/v1/otp/send",
-                json={"providerId": str(channel.uuid), "phoneNumber": f"2299{index:07d}"[:11]},
+                json={"providerId": str(channel.uuid), "phoneNumber": f"22995{index:06d}"},
                 headers=headers,
                 timeout=30,
             )

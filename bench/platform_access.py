@@ -31,7 +31,7 @@ def control(instance: Instance, method: str, path: str, body: Any = None) -> Any
 
 def phone_numbers(count: int, prefix: str = "22961") -> list[str]:
     """`count` numbers that do not end in the sandbox's magic digits."""
-    return [f"{prefix}{index // 90:05d}{index % 90:02d}"[:13] for index in range(count)]
+    return [f"{prefix}{index // 90:04d}{index % 90:02d}" for index in range(count)]
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float, every: float = 0.1) -> None:

@@ -22,7 +22,7 @@ async def _run(url: str, count: int, concurrency: int) -> float:
             body = {
                 "messaging_product": "whatsapp",
                 "recipient_type": "individual",
-                "to": f"+22961{index // 90:05d}{index % 90:02d}",
+                "to": f"+22961{index // 90:04d}{index % 90:02d}",
                 "type": "text",
                 "text": {"body": "Hello from the benchmark"},
                 "biz_opaque_callback_data": f"raw-{index}",

@@ -32,7 +32,7 @@ from tenants.services.organizations import organization_create
 
 log = logging.getLogger(__name__)
 
-DEMO_FILE: Final = settings.BASE_DIR / "var" / "demo.json"
+DEMO_FILE: Final = Path(settings.DEMO_FILE)
 SUPER_ADMIN: Final = ("admin@griot.test", "griot-demo-admin")
 _KEY_NAME: Final = "Demo"
 _KEY_RATE: Final = 600_000

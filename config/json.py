@@ -32,7 +32,9 @@ class OrjsonParser(BaseParser):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise ParseError(f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from error
+            raise ParseError(
+                f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+            ) from error
 
 
 class OrjsonRenderer(BaseRenderer):

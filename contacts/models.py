@@ -31,7 +31,7 @@ class Contact(models.Model):
 
 
 class Identity(models.Model):
-    """One name of a contact at a provider: (kind, value) is unique, and finding or creating it is safe when concurrent."""
+    """One name of a contact at a provider: (kind, value) is unique, so two processes never make two contacts of it."""
 
     class Kind(models.TextChoices):
         PHONE = "phone", _("Phone")
@@ -61,7 +61,9 @@ class ServiceWindow(models.Model):
     last_inbound_at = models.DateTimeField()
 
     class Meta:
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint(fields=["channel", "address"], name="service_window_once")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["channel", "address"], name="service_window_once")
+        ]
 
     def __str__(self) -> str:
         return self.address
@@ -88,7 +90,9 @@ class Suppression(models.Model):
         verbose_name = _("suppression")
         verbose_name_plural = _("suppressions")
         ordering = ("-id",)
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint(fields=["address", "scope"], name="suppression_once")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["address", "scope"], name="suppression_once")
+        ]
 
     def __str__(self) -> str:
         return self.address

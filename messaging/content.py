@@ -39,7 +39,9 @@ def _fill_text(text: str, variables: Mapping[str, str]) -> str:
     def replace(match: re.Match[str]) -> str:
         name = match[1]
         if name not in variables:
-            raise InvalidInput("variable_missing", f"The variable {name} has no value.", {f"variables.{name}": "is missing"})
+            raise InvalidInput(
+                "variable_missing", f"The variable {name} has no value.", {f"variables.{name}": "is missing"}
+            )
         return variables[name]
 
     return _VARIABLE.sub(replace, text)

@@ -14,8 +14,8 @@ from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 
 # The risk score, 0 to 100, adds up the last 24 hours: the share of failures (of at least 20 sends, so that one failure
-# of two does not look like a catastrophe) weighs up to 50; each spam error 10, up to 30; each quality error 5, up to 20;
-# each template pause 15, up to 30. Providers throttle and block numbers for exactly these.
+# of two does not look like a catastrophe) weighs up to 50; each spam error 10, up to 30; each quality error 5, up to
+# 20; each template pause 15, up to 30. Providers throttle and block numbers for exactly these.
 FAILURE_WEIGHT: Final = 50
 FAILURE_BASE: Final = 20
 RISK_STEPS: Final = {"spam": (10, 30), "quality": (5, 20), "template_pause": (15, 30)}
@@ -45,7 +45,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What waits in one channel. `oldest_seconds`: age of the oldest message that could go now, None when none waits."""
+    """What waits in one channel. `oldest_seconds`: age of the first message in the queue, None when none waits."""
 
     queued: int
     scheduled: int

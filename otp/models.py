@@ -50,9 +50,15 @@ class OtpPolicy(models.Model):
         _("guesses per code"), default=5, validators=[MinValueValidator(1), MaxValueValidator(20)]
     )
     resend_after_seconds = models.PositiveIntegerField(_("seconds between two codes to one number"), default=30)
-    per_number_per_hour = models.PositiveIntegerField(_("codes per number and hour"), default=5, validators=[MinValueValidator(1)])
-    per_prefix_per_hour = models.PositiveIntegerField(_("codes per number range and hour"), default=200, validators=[MinValueValidator(1)])
-    per_organization_per_hour = models.PositiveIntegerField(_("codes per hour in all"), default=5000, validators=[MinValueValidator(1)])
+    per_number_per_hour = models.PositiveIntegerField(
+        _("codes per number and hour"), default=5, validators=[MinValueValidator(1)]
+    )
+    per_prefix_per_hour = models.PositiveIntegerField(
+        _("codes per number range and hour"), default=200, validators=[MinValueValidator(1)]
+    )
+    per_organization_per_hour = models.PositiveIntegerField(
+        _("codes per hour in all"), default=5000, validators=[MinValueValidator(1)]
+    )
 
     class Meta:
         verbose_name = _("one-time password policy")

@@ -31,7 +31,8 @@ def role_here(user: Any) -> str | None:
     """The role on the current schema: from the membership, or owner for a super-admin who entered through support."""
     if not user.is_active or user.is_anonymous:
         return None
-    support: SupportAccess | None = user.__dict__.get("_support_access")
+    # getattr, not __dict__: request.user is a lazy object whose own __dict__ is not the user's.
+    support: SupportAccess | None = getattr(user, "_support_access", None)
     if support is not None and support.organization.schema_name == connection.schema_name:
         return Membership.Role.OWNER
     membership = membership_of(user, connection.schema_name)
@@ -44,7 +45,9 @@ class MembershipBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        user = super().authenticate(request, username=(username or kwargs.get("email") or "").strip().lower(), password=password)
+        user = super().authenticate(
+            request, username=(username or kwargs.get("email") or "").strip().lower(), password=password
+        )
         if not isinstance(user, User) or not self._may_enter(user):
             return None
         return user

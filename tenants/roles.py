@@ -13,7 +13,11 @@ FULL: Final = frozenset({"view", "add", "change", "delete"})
 
 # "app.model" or "app.*" -> actions. A more exact entry wins over "app.*".
 _VIEWER = {"messaging.*": VIEW, "contacts.*": VIEW, "otp.*": VIEW}
-_SENDER = _VIEWER | {"messaging.message": frozenset({"view", "add"}), "contacts.contact": WRITE, "contacts.identity": WRITE}
+_SENDER = _VIEWER | {
+    "messaging.message": frozenset({"view", "add"}),
+    "contacts.contact": WRITE,
+    "contacts.identity": WRITE,
+}
 _MANAGER = _SENDER | {
     "messaging.*": WRITE,
     "contacts.*": FULL,

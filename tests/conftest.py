@@ -22,7 +22,9 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(("127.", "::1", "localhost")):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(
+            ("127.", "::1", "localhost")
+        ):
             raise AssertionError(f"a test tried to connect to {address}")
         connect(self, address)
 
@@ -41,7 +43,9 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any, djang
     from tenants.services.organizations import organization_create
 
     with django_db_blocker.unblock():
-        databases = setup_databases(verbosity=0, interactive=False, keepdb=django_db_keepdb, aliases={"default"}, serialized_aliases=set())
+        databases = setup_databases(
+            verbosity=0, interactive=False, keepdb=django_db_keepdb, aliases={"default"}, serialized_aliases=set()
+        )
         connection.set_schema_to_public()
         for slug, name in ((SLUG, "Demo Shop"), (OTHER_SLUG, "Demo Two")):
             if not Organization.objects.filter(slug=slug).exists():

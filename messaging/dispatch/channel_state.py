@@ -67,11 +67,24 @@ class ChannelState:
 
 def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
     """Build the state from the row of the CHANNEL statement."""
-    (name, kind, status, is_sandbox, external_id, account_id, address, config, secrets, rate, cap, policy, first, sent) = row
+    (
+        name,
+        kind,
+        status,
+        is_sandbox,
+        external_id,
+        account_id,
+        address,
+        config,
+        secrets,
+        rate,
+        cap,
+        policy,
+        first,
+        sent,
+    ) = row
     driver = driver_of(kind)
-    limit = daily_limit(
-        driver=driver, is_sandbox=is_sandbox, daily_cap=cap, first_live_send_at=first, now=now
-    )
+    limit = daily_limit(driver=driver, is_sandbox=is_sandbox, daily_cap=cap, first_live_send_at=first, now=now)
     info = ChannelInfo(
         external_id=external_id,
         account_id=account_id,

@@ -347,7 +347,9 @@ class Lane:
             await connection.execute(self._sql.settle, self._settle_params(results))
             opt_outs = [result.opt_out for result in results if result.opt_out]
             if opt_outs:
-                await connection.execute(self._sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
+                await connection.execute(
+                    self._sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"}
+                )
             if pauses:
                 await connection.execute(self._sql.pause, {"channel": self.channel_id, "reason": pauses[0][:300]})
             if self._channel.is_new and any(result.status == "sent" for result in results):

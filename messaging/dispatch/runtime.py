@@ -55,7 +55,7 @@ class Engine:
         return self
 
     def pump(self, schema: str, channel_id: int) -> None:
-        """Have the lane of (schema, channel) pumped. Returns at once; a lane that is being pumped here is left alone."""
+        """Have the lane of (schema, channel) pumped; returns at once. One that is pumped here already looks again."""
         self._handed.append((schema, channel_id))
         self._loop.call_soon_threadsafe(self._begin)
 

@@ -1,4 +1,4 @@
-"""The engine's statements. All are set-based and name the schema in full: no search_path, so any pooled connection fits.
+"""The engine's statements: set-based, with the schema named in full. No search_path, so any pooled connection fits.
 
 `{schema}` is filled by `statements()` with a quoted identifier. One tuple of prepared texts is kept per schema.
 """

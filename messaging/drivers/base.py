@@ -159,7 +159,7 @@ class WebhookPart:
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
-    """A provider's word on one of our messages. `status`: sent, delivered, read or failed. `uuid` is our echo, if any."""
+    """A provider's word on one of our messages. `status`: sent, delivered, read, failed. `uuid` is our echo, if any."""
 
     provider_id: str
     status: str

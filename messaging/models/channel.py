@@ -30,19 +30,26 @@ class Channel(models.Model):
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.CONNECTED)
     status_reason = models.CharField(_("reason"), max_length=300, blank=True)
     is_sandbox = models.BooleanField(
-        _("sandbox"), default=False, help_text=_("Talks to the sandbox instead of the provider; the only kind that test keys reach.")
+        _("sandbox"),
+        default=False,
+        help_text=_("Talks to the sandbox instead of the provider; the only kind that test keys reach."),
     )
     # What the provider calls it: phone_number_id for WhatsApp; `account_id` is the WABA.
     external_id = models.CharField(_("provider's id"), max_length=64)
     account_id = models.CharField(_("provider's account"), max_length=64, blank=True)
-    address = models.CharField(_("number"), max_length=32, blank=True, help_text=_("E.164 digits, as customers see it."))
+    address = models.CharField(
+        _("number"), max_length=32, blank=True, help_text=_("E.164 digits, as customers see it.")
+    )
     config = models.JSONField(_("settings"), default=dict, blank=True)
     secrets = EncryptedJSONField(default=dict, blank=True, editable=False)
     rate_per_second = models.PositiveIntegerField(
         _("messages per second"), null=True, blank=True, help_text=_("Empty: the provider's default. 0: no limit.")
     )
     daily_cap = models.PositiveIntegerField(
-        _("daily cap"), null=True, blank=True, help_text=_("Empty: grows by itself during the first days of a new number.")
+        _("daily cap"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: grows by itself during the first days of a new number."),
     )
     enforce_window = models.BooleanField(
         _("refuse free text outside the 24 h window"),

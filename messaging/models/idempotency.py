@@ -20,7 +20,9 @@ class IdempotencyRecord(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints: ClassVar[list[Any]] = [models.UniqueConstraint(fields=["api_key_id", "key"], name="idempotency_once")]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["api_key_id", "key"], name="idempotency_once")
+        ]
         indexes: ClassVar[list[Any]] = [models.Index(fields=["created_at"], name="idempotency_age")]
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ PRIORITY_CAMPAIGN: Final = 30
 
 
 class Message(models.Model):
-    """One message. Outgoing ones are inserted `queued` and moved by the engine with set-based SQL, never by `save()`."""
+    """One message. The engine moves outgoing ones with set-based SQL, never by `save()`."""
 
     class Direction(models.TextChoices):
         OUT = "out", _("Out")
@@ -46,7 +46,9 @@ class Message(models.Model):
         CUSTOMER = "customer", _("Customer")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
-    channel = models.ForeignKey(Channel, models.PROTECT, related_name="messages", db_index=False, verbose_name=_("channel"))
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, related_name="messages", db_index=False, verbose_name=_("channel")
+    )
     contact = models.ForeignKey(
         "contacts.Contact",
         models.SET_NULL,
@@ -58,7 +60,9 @@ class Message(models.Model):
     )
     direction = models.CharField(_("direction"), max_length=3, choices=Direction.choices)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices)
-    priority = models.SmallIntegerField(_("priority"), default=PRIORITY_TRANSACTIONAL, db_default=PRIORITY_TRANSACTIONAL)
+    priority = models.SmallIntegerField(
+        _("priority"), default=PRIORITY_TRANSACTIONAL, db_default=PRIORITY_TRANSACTIONAL
+    )
     # The customer's address: E.164 digits without +, or the provider's id of the person (BSUID, PSID).
     address = models.CharField(_("customer"), max_length=128)
     type = models.CharField(_("type"), max_length=24)
@@ -97,7 +101,9 @@ class Message(models.Model):
             )
         ]
         indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["channel", "priority", "id"], name="message_claim", condition=models.Q(status="queued")),
+            models.Index(
+                fields=["channel", "priority", "id"], name="message_claim", condition=models.Q(status="queued")
+            ),
             models.Index(fields=["channel", "due_at"], name="message_due", condition=models.Q(status="scheduled")),
             models.Index(
                 fields=["channel", "claimed_at"],
@@ -106,7 +112,9 @@ class Message(models.Model):
             ),
             models.Index(fields=["channel", "-id"], name="message_of_channel"),
             models.Index(fields=["address", "-id"], name="message_of_address"),
-            models.Index(fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)),
+            models.Index(
+                fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)
+            ),
             models.Index(fields=["-id"], name="message_failed", condition=models.Q(status="failed")),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
         ]

@@ -92,8 +92,8 @@ def messages_accept(
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that can be sent are inserted by one statement, the rest rejected.
 
-    `organization` needs `pk`, `schema_name` and `default_country`; its schema must be the current one. The lane is woken
-    after the commit. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a
+    `organization` needs `pk`, `schema_name` and `default_country`; its schema must be the current one. The lane is
+    woken after the commit. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a
     `scheduled_at` that is over a year ahead; whatever is wrong with a single draft becomes its rejection.
     """
     if channel.status != Channel.Status.CONNECTED:
@@ -112,9 +112,7 @@ def messages_accept(
     messages_insert(
         schema=organization.schema_name,
         channel_id=channel.id,
-        rows=[
-            InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready
-        ],
+        rows=[InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready],
         origin=origin,
         priority=priority,
         due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
@@ -140,9 +138,7 @@ class _Ready:
     needs_window: bool
 
 
-def _sort_out(
-    drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]
-) -> tuple[list[_Ready], list[Rejection]]:
+def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) -> tuple[list[_Ready], list[Rejection]]:
     ready, rejections = [], []
     for index, draft in enumerate(drafts):
         try:
@@ -158,7 +154,9 @@ def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str
     except BadPhone as error:
         raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
     if address == channel.address:
-        raise InvalidInput("recipient_is_sender", "The number is the channel's own.", {"to": "is the channel's own number"})
+        raise InvalidInput(
+            "recipient_is_sender", "The number is the channel's own.", {"to": "is the channel's own number"}
+        )
     content = draft.content if draft.variables is None else content_fill(draft.content, draft.variables)
     driver = channel.driver
     try:
@@ -188,7 +186,15 @@ def _guard(ready: list[_Ready], *, channel: ChannelSnapshot, now: datetime) -> t
     kept, refused = [], []
     for row in ready:
         if row.address in blocked:
-            refused.append(Rejection(row.index, row.to, "suppressed", "This number is blacklisted or has opted out.", {"to": "is suppressed"}))
+            refused.append(
+                Rejection(
+                    row.index,
+                    row.to,
+                    "suppressed",
+                    "This number is blacklisted or has opted out.",
+                    {"to": "is suppressed"},
+                )
+            )
         elif row.needs_window and open_windows is not None and row.address not in open_windows:
             reason = "This person has not written within the last 24 hours: only a template may be sent."
             refused.append(Rejection(row.index, row.to, "window_closed", reason, {"to": "has no open 24 h window"}))

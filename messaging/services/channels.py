@@ -154,7 +154,9 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
     """Replace the given secrets, keep the others. Raises `InvalidInput` for a name that the driver does not have."""
     unknown = set(secrets) - set(driver_of(channel.kind).secret_fields)
     if unknown:
-        raise InvalidInput("unknown_secret", "This kind of channel has no such secret.", dict.fromkeys(unknown, "unknown"))
+        raise InvalidInput(
+            "unknown_secret", "This kind of channel has no such secret.", dict.fromkeys(unknown, "unknown")
+        )
     with transaction.atomic():
         locked = Channel.objects.select_for_update().get(pk=channel.pk)
         locked.secrets = {**locked.secrets, **{name: value for name, value in secrets.items() if value}}

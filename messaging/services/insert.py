@@ -62,7 +62,7 @@ def messages_insert(
     is_sensitive: bool,
     reply_to: str,
 ) -> None:
-    """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel: one round trip, whatever their number."""
+    """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip."""
     with connection.cursor() as cursor:
         cursor.execute(
             _statement(schema),

@@ -18,7 +18,9 @@ _WAITING = (Message.Status.QUEUED, Message.Status.SCHEDULED)
 def message_cancel(*, message_uuid: UUID) -> None:
     """Take a waiting message out of the queue. Raises `NotFound`, or `Conflict` when it has left already."""
     with transaction.atomic():
-        message = Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).only("id", "channel_id").first()
+        message = (
+            Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).only("id", "channel_id").first()
+        )
         if message is None:
             raise NotFound("message_not_found", "No such message.")
         changed = Message.objects.filter(pk=message.pk, status__in=_WAITING).update(
@@ -56,4 +58,3 @@ def message_retry(*, message_uuid: UUID) -> None:
     if not changed:
         raise Conflict("message_not_failed", "Only a failed message can be sent again.")
     transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
-

@@ -68,7 +68,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def has_module_perms(self, app_label: str) -> bool:
         return any(
-            backend.has_module_perms(self, app_label) for backend in get_backends() if hasattr(backend, "has_module_perms")
+            backend.has_module_perms(self, app_label)
+            for backend in get_backends()
+            if hasattr(backend, "has_module_perms")
         )
 
     def get_full_name(self) -> str:
@@ -89,7 +91,9 @@ class Membership(models.Model):
         VIEWER = "viewer", _("Viewer")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="memberships", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="memberships", verbose_name=_("organisation")
+    )
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.VIEWER)
     is_suspended = models.BooleanField(_("suspended"), default=False)
     credit_limit = models.DecimalField(_("credit limit"), max_digits=14, decimal_places=4, null=True, blank=True)
@@ -110,7 +114,9 @@ class Membership(models.Model):
 class Invitation(models.Model):
     """An offer of a membership, sent by e-mail; the token is stored as a hash and works once."""
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="invitations", verbose_name=_("organisation")
+    )
     email = models.EmailField(_("e-mail"))
     role = models.CharField(_("role"), max_length=10, choices=Membership.Role.choices, default=Membership.Role.VIEWER)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
@@ -132,7 +138,9 @@ class SupportAccess(models.Model):
     """A super-admin's visit to an organisation's admin ("enter as"): who, where, why, and when."""
 
     user = models.ForeignKey(User, models.PROTECT, related_name="support_accesses", verbose_name=_("super-admin"))
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="support_accesses", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="support_accesses", verbose_name=_("organisation")
+    )
     reason = models.CharField(_("reason"), max_length=200)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     address = models.GenericIPAddressField(_("address"), null=True, blank=True)

@@ -24,7 +24,9 @@ class ApiKey(models.Model):
         TEST = "test", _("Test: sandbox channels only")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="api_keys", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="api_keys", verbose_name=_("organisation")
+    )
     surface = models.CharField(_("surface"), max_length=16, choices=Surface.choices, default=Surface.TRANSACTIONAL)
     name = models.CharField(_("name"), max_length=80, help_text=_("Where the key is used, to recognise it later."))
     mode = models.CharField(_("mode"), max_length=4, choices=Mode.choices, default=Mode.TEST)
@@ -42,7 +44,9 @@ class ApiKey(models.Model):
         verbose_name = _("API key")
         verbose_name_plural = _("API keys")
         ordering = ("-created_at",)
-        indexes: ClassVar[list[Any]] = [models.Index(fields=["organization", "-created_at"], name="apikey_of_organization")]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["organization", "-created_at"], name="apikey_of_organization")
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_id})"

@@ -41,12 +41,16 @@ class Organization(TenantMixin):
     auto_drop_schema = False
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
-    name = models.CharField(_("name"), max_length=100, help_text=_("Shown to customers, for instance in one-time passwords."))
+    name = models.CharField(
+        _("name"), max_length=100, help_text=_("Shown to customers, for instance in one-time passwords.")
+    )
     slug = models.CharField(
         _("short name"),
         max_length=40,
         unique=True,
-        validators=[RegexValidator(r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$", _("3 to 40 of a-z, 0-9 and -, starting with a letter."))],
+        validators=[
+            RegexValidator(r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$", _("3 to 40 of a-z, 0-9 and -, starting with a letter."))
+        ],
         help_text=_("Part of the organisation's address; cannot change later."),
     )
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE)
@@ -121,7 +125,9 @@ class Plan(models.Model):
 class Subscription(models.Model):
     """The plan that an organisation has, from a day on; the newest one that has begun and not ended counts."""
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="subscriptions", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="subscriptions", verbose_name=_("organisation")
+    )
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="subscriptions", verbose_name=_("plan"))
     starts_at = models.DateTimeField(_("starts"))
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
@@ -130,7 +136,9 @@ class Subscription(models.Model):
         verbose_name = _("subscription")
         verbose_name_plural = _("subscriptions")
         ordering = ("-starts_at",)
-        indexes: ClassVar[list[Any]] = [models.Index(fields=["organization", "-starts_at"], name="subscription_current")]
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["organization", "-starts_at"], name="subscription_current")
+        ]
         constraints: ClassVar[list[Any]] = [
             models.CheckConstraint(
                 condition=models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=models.F("starts_at")),

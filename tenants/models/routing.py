@@ -15,7 +15,9 @@ class InboundRoute(models.Model):
 
     kind = models.CharField(_("kind"), max_length=24)
     external_id = models.CharField(_("provider's id"), max_length=64)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="routes", verbose_name=_("organisation"))
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="routes", verbose_name=_("organisation")
+    )
     # Internal id of the channel inside the organisation's schema; null for routes of a whole account.
     channel_id = models.BigIntegerField(_("channel"), null=True, blank=True)
 
@@ -63,7 +65,9 @@ class InboundEvent(models.Model):
         verbose_name_plural = _("inbound events")
         ordering = ("-id",)
         indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["received_at"], name="inbound_waiting", condition=models.Q(status__in=["received", "failed"])),
+            models.Index(
+                fields=["received_at"], name="inbound_waiting", condition=models.Q(status__in=["received", "failed"])
+            ),
             models.Index(fields=["-received_at"], name="inbound_by_time"),
         ]
 

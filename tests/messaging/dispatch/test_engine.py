@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django_tenants.utils import schema_context
@@ -79,7 +78,9 @@ def test_no_second_ever_sees_more_than_the_rate(committed, engine, make_channel,
     assert 279 / (times[-1] - times[0]) >= 70
 
 
-def test_the_rate_holds_when_the_lane_changes_hands(committed, engine, make_channel, queue, sandbox, wait_until, settings):
+def test_the_rate_holds_when_the_lane_changes_hands(
+    committed, engine, make_channel, queue, sandbox, wait_until, settings
+):
     from messaging.dispatch.runtime import Engine
 
     organization, _ = committed
@@ -178,7 +179,9 @@ def test_doubt_that_nobody_resolves_is_decided_by_origin(
     assert counted(organization, expected) == 1
 
 
-def test_a_result_that_comes_after_the_lane_was_taken_over_still_counts(committed, engine, make_channel, queue, wait_until):
+def test_a_result_that_comes_after_the_lane_was_taken_over_still_counts(
+    committed, engine, make_channel, queue, wait_until
+):
     organization, _ = committed
     channel = make_channel(organization)
     queue(organization, channel, ["+22961000097"])
