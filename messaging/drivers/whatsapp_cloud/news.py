@@ -50,7 +50,7 @@ def number_changed(message: Mapping[str, Any]) -> AccountNews | None:
 
 def _preference(value: Mapping[str, Any]) -> Told:
     addresses = tuple(str(value[key]) for key in ("wa_id", "user_id") if isinstance(value.get(key), str))
-    at, choice = _time(value.get("timestamp")), value.get("value")
+    at, choice = _time(value.get("timestamp")), str(value.get("value"))
     if value.get("category") != "marketing_messages" or not addresses or at is None:
         return f"A customer's preference that is not known: {_brief(value)}", ()
     if choice == "stop":

@@ -140,7 +140,7 @@ def _message(message: Any, contacts: list[dict[str, Any]]) -> Inbound:
         content=content,
         at=at,
         reply_to=_reply_to(message, kind),
-        opens_window=kind not in _OPENS_NO_WINDOW,
+        opens_window=not (known and kind in _OPENS_NO_WINDOW),
     )
 
 
@@ -203,7 +203,7 @@ def _status(status: Any) -> Inbound:
     provider_id, at, name = status.get("id"), _time(status.get("timestamp")), status.get("status")
     if not isinstance(provider_id, str) or not 0 < len(provider_id) <= _ID_LENGTH or at is None:
         return Unknown("a status without id or time", status)
-    if name not in STATUSES:
+    if not isinstance(name, str) or name not in STATUSES:
         return Unknown(f"status {name}", status)
     return StatusUpdate(
         provider_id=provider_id,

@@ -1,0 +1,166 @@
+"""What every driver owes the core."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from messaging.drivers.base import (
+    Ambiguous,
+    Capability,
+    ChannelInfo,
+    ContentError,
+    Driver,
+    HttpResponse,
+    Outgoing,
+    SendError,
+    Sent,
+    WebhookPart,
+)
+from messaging.drivers.registry import drivers
+from messaging.drivers.uploads import MediaDriver
+
+ALL = sorted(drivers().values(), key=lambda driver: driver.kind)
+CHANNEL = ChannelInfo("512094478812345", "980", "22997000000", "https://provider.test", {}, {"access_token": "TOKEN"})
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "text",
+                    "body",
+                    "image",
+                    "link",
+                    "id",
+                    "interactive",
+                    "action",
+                    "buttons",
+                    "sections",
+                    "template",
+                ]
+                + [
+                    "components",
+                    "parameters",
+                    "name",
+                    "language",
+                    "contacts",
+                    "reaction",
+                    "location",
+                    "header",
+                    "index",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+fuzz = hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+pytestmark = pytest.mark.parametrize("driver", ALL, ids=lambda driver: driver.kind)
+
+
+def test_its_facts_are_complete(driver: Driver) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]{1,31}", driver.kind)
+    assert driver.label
+    assert driver.capabilities <= frozenset(Capability)
+    assert driver.default_rate > 0
+    assert all(re.fullmatch(r"[a-z_]+", name) for name in driver.secret_fields)
+    assert isinstance(driver, MediaDriver) == (Capability.MEDIA_UPLOAD in driver.capabilities)
+    assert driver.route_kind != driver.account_route_kind
+
+
+def test_a_text_becomes_a_request_to_the_channels_provider_with_its_secret_only_in_the_headers(driver: Driver) -> None:
+    content = {"type": "text", "text": {"body": "Hello"}}
+    driver.validate(content)
+    request = driver.build_send(CHANNEL, Outgoing("0198c0de-0000-7000-8000-000000000001", "22997000001", content))
+    assert request.url.startswith("https://provider.test/")
+    assert "TOKEN" not in request.url
+    assert b"TOKEN" not in request.body
+    assert any("TOKEN" in value for value in request.headers.values())
+    assert content == {"type": "text", "text": {"body": "Hello"}}
+
+
+@fuzz
+@given(content=st.dictionaries(st.sampled_from(["type", "text", "image", "interactive", "template"]), json_values))
+def test_any_content_is_either_fit_or_refused_with_named_fields(driver: Driver, content: dict[str, Any]) -> None:
+    try:
+        driver.validate(content)
+    except ContentError as error:
+        assert error.fields
+        assert all(name and reason for name, reason in error.fields.items())
+
+
+@fuzz
+@given(
+    status=st.sampled_from([200, 201, 301, 400, 401, 403, 404, 408, 429, 500, 502, 503]), body=st.binary(max_size=60)
+)
+def test_any_answer_is_sent_refused_or_ambiguous(driver: Driver, status: int, body: bytes) -> None:
+    try:
+        sent = driver.read_send(HttpResponse(status, body))
+    except SendError as error:
+        assert error.code
+        assert error.reason
+    except Ambiguous:
+        assert status < 400 or status >= 500 or status in {408, 425}
+    else:
+        assert isinstance(sent, Sent)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_server_error_without_a_readable_answer_is_never_called_a_failure(driver: Driver, status: int) -> None:
+    with pytest.raises(Ambiguous):
+        driver.read_send(HttpResponse(status, b"<html>Bad gateway</html>"))
+
+
+@fuzz
+@given(payload=st.dictionaries(st.sampled_from(["object", "entry", "id"]), json_values))
+def test_odd_webhooks_never_raise(driver: Driver, payload: dict[str, Any]) -> None:
+    for part in driver.split(payload):
+        list(driver.parse(part))
+
+
+# Shapes that are nearly right reach further into a parser than noise does.
+SHAPES: list[tuple[str, str, dict[str, Any]]] = [
+    (
+        "messages",
+        "messages",
+        {"id": "1", "timestamp": "1", "from": "1555555", "type": "text", "text": {}, "context": {}},
+    ),
+    (
+        "messages",
+        "messages",
+        {"id": "1", "timestamp": "1", "from": "1555555", "type": "system", "system": {"type": "x"}},
+    ),
+    ("messages", "statuses", {"id": "1", "timestamp": "1", "status": "failed", "errors": [{}]}),
+    ("messages", "errors", {"code": 1, "title": "x", "error_data": {}}),
+    ("messages", "contacts", {"wa_id": "1555555", "profile": {"name": "x"}}),
+    ("user_preferences", "user_preferences", {"wa_id": "1", "category": "marketing_messages", "value": "stop"}),
+    ("user_id_update", "user_id_update", {"user_id": {"previous": "1", "current": "2"}}),
+    ("account_update", "restriction_info", {"restriction_type": "x", "expiration": 1}),
+]
+
+
+@fuzz
+@given(shape=st.sampled_from(SHAPES), value=json_values, data=st.data())
+def test_items_with_one_odd_field_never_raise(
+    driver: Driver, shape: tuple[str, str, dict[str, Any]], value: Any, data: st.DataObject
+) -> None:
+    field, group, item = shape
+    odd = item | {data.draw(st.sampled_from(sorted(item))): value}
+    change = {"event": "ACCOUNT_RESTRICTION", group: [odd, value, item]}
+    list(driver.parse(WebhookPart(None, "entry[0]", {"field": field, "value": change})))
+
+
+@fuzz
+@given(field=st.sampled_from(["messages", "account_update", "phone_number_quality_update", "x", ""]), value=json_values)
+def test_odd_parts_never_raise(driver: Driver, field: str, value: Any) -> None:
+    list(driver.parse(WebhookPart(None, "entry[0]", {"field": field, "value": value})))
