@@ -102,9 +102,12 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 # Database
 DATABASE_URL = env.text("DATABASE_URL")
+_DATABASE = env.database("DATABASE_URL")
 DATABASES = {
     "default": {
-        **env.database("DATABASE_URL"),
+        **_DATABASE,
+        # A database host that does not answer at all must not hold a probe or a request for minutes.
+        "OPTIONS": {"connect_timeout": 5, **_DATABASE.get("OPTIONS", {})},
         "ENGINE": "django_tenants.postgresql_backend",
         "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", 600),
         "CONN_HEALTH_CHECKS": True,
@@ -246,7 +249,17 @@ METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 # Where `demo_data` writes addresses, logins and keys of the demo organisations.
 DEMO_FILE = env.text("DEMO_FILE", str(BASE_DIR / "var" / "demo.json"))
 
-EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+# Mail: invitations. In development it is printed instead of sent.
+EMAIL_BACKEND = env.text(
+    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if PRODUCTION else 'console'}.EmailBackend"
+)
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, minimum=1, maximum=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"griot@{BASE_DOMAIN}")
 
 LOGGING_CONFIG = None
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
