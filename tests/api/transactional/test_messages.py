@@ -179,7 +179,7 @@ def test_a_schedule_counts_the_year_by_the_calendar(caller, text, time_machine):
     ("kind", "url", "expected"),
     [
         ("image", "https://example.com/a.jpg", {"link": "https://example.com/a.jpg", "caption": "Yours"}),
-        ("video", "http://example.com:8080/v.mp4?t=1", {"link": "http://example.com:8080/v.mp4?t=1", "caption": "Yours"}),
+        ("video", "http://example.com:80/v.mp4?t=1", {"link": "http://example.com:80/v.mp4?t=1", "caption": "Yours"}),
         ("document", "https://example.com/in/My%20bill.pdf?x=1#p",
          {"link": "https://example.com/in/My%20bill.pdf?x=1#p", "caption": "Yours", "filename": "My bill.pdf"}),
         ("document", "https://example.com/",

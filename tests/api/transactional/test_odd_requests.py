@@ -43,9 +43,26 @@ def test_a_body_that_is_not_an_object_is_422(caller, path):
 
 @pytest.mark.parametrize("path", POSTS)
 def test_every_field_with_every_odd_value_is_422(caller, channel, path):
-    names = ["providerId", "to", "message", "variables", "scheduleAt", "saveContact", "mediaUrl", "mediaType", "caption",
-             "messageTemplate", "recipients", "phoneNumber", "codeLength", "expiresIn", "brandName", "template", "otpId",
-             "code"]  # fmt: skip
+    names = [
+        "providerId",
+        "to",
+        "message",
+        "variables",
+        "scheduleAt",
+        "saveContact",
+        "mediaUrl",
+        "mediaType",
+        "caption",
+        "messageTemplate",
+        "recipients",
+        "phoneNumber",
+        "codeLength",
+        "expiresIn",
+        "brandName",
+        "template",
+        "otpId",
+        "code",
+    ]
     odd = [None, True, 0, -1, 2**63, 10**40, 1.5, 1e308, "", "\x00", "x" * 100_000, [], [[]], {}, {"": ""}, {"a": {}}]
     for value in odd:
         response = caller.post(path, dict.fromkeys(names, value))
