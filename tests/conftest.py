@@ -141,6 +141,17 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[A
         connection.close()
 
 
+@pytest.fixture(scope="session")
+def live_stack() -> Iterator[Any]:
+    """The whole platform as real processes on a database of its own; `base_url`, `sandbox_url`, `demo`, `kill`…"""
+    import os
+
+    from config.stack.instance import Instance
+
+    with Instance(os.environ, settings={"IN_DOUBT_WINDOW_SECONDS": "6", "DISPATCH_LEASE_SECONDS": "5"}) as instance:
+        yield instance
+
+
 @pytest.fixture(autouse=True)
 def start_in_public_schema() -> Iterator[None]:
     """No test inherits the schema of the one before."""

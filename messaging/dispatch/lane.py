@@ -41,6 +41,9 @@ SETTLE_AT = 200
 # About ten minutes; after that the messages are in doubt, and an echo or the window decides.
 SETTLE_ATTEMPTS = 120
 DUE_LIMIT = 5000
+# A lane that worked is looked at again after this, and is idle only after a minute without work.
+COOL_SECONDS = 5
+IDLE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,9 @@ class Taken:
     lane: int
     fence: int
     sent: list[list[float]]
-    idle: int
-    was_due: bool
+    idle_since: float
     was_abandoned: bool
+    has_due: bool
 
 
 class LaneLost(Exception):
@@ -119,14 +122,26 @@ class Lane:
             return await cursor.fetchall() if cursor.description else []
 
     async def _take(self) -> Taken | None:
-        lease = timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         rows = await self._execute(
-            sql.TAKE, {"schema": self.schema, "key": str(self.channel_id), "owner": self._owner, "lease": lease}
+            self._sql.take,
+            {
+                "schema": self.schema,
+                "key": str(self.channel_id),
+                "channel": self.channel_id,
+                "owner": self._owner,
+                "lease": timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
+                "stale": self._stale,
+            },
         )
         if not rows:
             return None
-        lane, fence, state, was_due, was_abandoned = rows[0]
-        return Taken(lane, fence, state.get("sent", []), state.get("idle", 0), bool(was_due), was_abandoned)
+        lane, fence, state, was_abandoned, has_due = rows[0]
+        return Taken(lane, fence, state.get("sent", []), state.get("idle_since", 0.0), was_abandoned, has_due)
+
+    @property
+    def _stale(self) -> timedelta:
+        """A claim older than this has no owner any more that could still settle it."""
+        return timedelta(seconds=settings.SEND_TIMEOUT_SECONDS + 30)
 
     async def _heartbeat(self) -> None:
         lease = settings.DISPATCH_LEASE_SECONDS
@@ -138,26 +153,31 @@ class Lane:
 
     async def _release(self, outcome: str) -> bool:
         """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
-        worked, idle = outcome == "worked", self._taken.idle
         blocked = outcome in {"paused", "capped"}
-        if worked or blocked:
-            look_again, idle = (None if blocked else 0 if self._stopping else 5), 0
-        else:
-            # Nothing to do: look once more in a minute, and if that look was the reason for coming, be idle.
-            settled = self._taken.was_due and idle == 1
-            look_again, idle = (None, 0) if settled else (60, 1)
+        look_again, idle_since = self._next_look(outcome)
         rows = await self._execute(
             self._sql.release,
             {
                 "channel": self.channel_id,
                 "lane": self._taken.lane,
                 "fence": self._taken.fence,
-                "state": orjson.dumps({"sent": self._pacer.state(), "idle": idle}).decode(),
+                "state": orjson.dumps({"sent": self._pacer.state(), "idle_since": idle_since}).decode(),
                 "look_again": None if look_again is None else timedelta(seconds=look_again),
                 "blocked_until": next_utc_day(datetime.now(UTC)) if outcome == "capped" else None,
             },
         )
         return bool(rows and rows[0][0]) and not blocked and not self._stopping
+
+    def _next_look(self, outcome: str) -> tuple[float | None, float]:
+        """(seconds until the lane is looked at again, or None for "when something wakes it"; idle since when)."""
+        if outcome in {"paused", "capped"}:
+            return None, 0.0
+        if outcome == "worked":
+            return (0 if self._stopping else COOL_SECONDS), 0.0
+        now = time.time()
+        since = self._taken.idle_since or now
+        # Idle for good only after a whole minute without work: see "No lost wake-up" in docs/engine.md.
+        return (None, 0.0) if now - since >= IDLE_SECONDS else (IDLE_SECONDS, since)
 
     # -- the pump ------------------------------------------------------------------------------------------------
 
@@ -166,7 +186,8 @@ class Lane:
         self._pacer = Pacer(0, [])
         await self._load()
         self._pacer = Pacer(self._channel.rate, self._taken.sent)
-        if self._taken.was_due or self._taken.was_abandoned:
+        if self._taken.was_abandoned or self._taken.has_due:
+            await self._recover()
             await self._take_up()
         worked, drained, looked_at = False, False, 0.0
         try:
@@ -174,6 +195,7 @@ class Lane:
                 now = time.monotonic()
                 if now - self._loaded_at > RELOAD_EVERY:
                     await self._load()
+                    await self._take_up()
                 reason = self._blocked()
                 room = self._room()
                 if room and not reason and not self._stopping and (not drained or now - looked_at >= LOOK_EVERY):
@@ -236,20 +258,22 @@ class Lane:
         if self._channel.remaining_today is not None:
             self._channel.remaining_today = max(0, self._channel.remaining_today - self._open - len(self._results))
 
-    async def _take_up(self) -> None:
-        """What a dead owner left becomes doubt; what has come due becomes work."""
-        window = timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS)
+    async def _recover(self) -> None:
+        """What a dead owner left behind becomes doubt."""
         await self._execute(
             self._sql.recover,
             {
                 "channel": self.channel_id,
                 "fence": self._taken.fence,
                 "abandoned": self._taken.was_abandoned,
-                "window": window,
-                "stale": timedelta(seconds=settings.SEND_TIMEOUT_SECONDS + 30),
+                "window": timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS),
+                "stale": self._stale,
                 "reason": LOST,
             },
         )
+
+    async def _take_up(self) -> None:
+        """What has come due becomes work; doubt that nobody resolved is decided."""
         await self._execute(
             self._sql.due,
             {

@@ -82,4 +82,4 @@ def _delay(error: SendError, attempts: int) -> float:
     if error.scope is Scope.CONTACT:
         return float(PAIR_BASE ** min(attempts, 6))
     base = BACKOFF[min(attempts, len(BACKOFF)) - 1]
-    return base * random.uniform(1 - JITTER, 1 + JITTER)
+    return base * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  jitter, not a secret

@@ -10,11 +10,11 @@ from functools import lru_cache
 
 from psycopg import sql
 
-# Take the lane: nobody may hold it. `was_due` says that its time had come (as opposed to a wake-up by a new message),
-# `was_abandoned` that the previous owner's lease ended without a release: whatever it had claimed is in doubt.
+# Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
+# that the previous owner's lease ended without a release: whatever it had claimed is in doubt.
 TAKE = """
 WITH lane AS (
-    SELECT id, due_at, leased_until, lease_owner FROM public.tenants_agendaitem
+    SELECT id, leased_until FROM public.tenants_agendaitem
     WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
       AND (leased_until IS NULL OR leased_until < now())
     FOR UPDATE SKIP LOCKED)
@@ -22,8 +22,12 @@ UPDATE public.tenants_agendaitem item
 SET lease_owner = %(owner)s, leased_until = now() + %(lease)s, fence = item.fence + 1, due_at = now()
 FROM lane, public.tenants_organization organization
 WHERE item.id = lane.id AND organization.schema_name = item.schema AND organization.status = 'active'
-RETURNING item.id, item.fence, item.state, lane.due_at <= now() AS was_due,
-          lane.leased_until IS NOT NULL AS was_abandoned
+RETURNING item.id, item.fence, item.state, lane.leased_until IS NOT NULL AS was_abandoned,
+          EXISTS (SELECT 1 FROM {schema}.messaging_message
+                  WHERE channel_id = %(channel)s AND status = 'scheduled' AND due_at <= now())
+          OR EXISTS (SELECT 1 FROM {schema}.messaging_message
+                     WHERE channel_id = %(channel)s AND status IN ('processing', 'in_doubt')
+                       AND (status = 'in_doubt' AND due_at <= now() OR claimed_at < now() - %(stale)s)) AS has_due
 """
 
 EXTEND = """
@@ -185,6 +189,7 @@ RETURNING open.queued
 class Statements:
     """The statements of one schema, as bytes: psycopg prepares each on a connection after a few uses."""
 
+    take: bytes
     channel: bytes
     recover: bytes
     due: bytes
@@ -205,6 +210,7 @@ def statements(schema: str) -> Statements:
         return sql.SQL(text).format(schema=name).as_bytes(None)  # type: ignore[arg-type]
 
     return Statements(
+        take=fill(TAKE),
         channel=fill(CHANNEL),
         recover=fill(RECOVER),
         due=fill(DUE),
