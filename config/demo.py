@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
 from django_tenants.utils import tenant_context
 
 from config.stack.paths import private_write
@@ -24,6 +23,7 @@ from messaging.models.message import PRIORITY_TRANSACTIONAL
 from messaging.services.accept import Draft, messages_accept
 from messaging.services.channels import channel_by_uuid, channel_create
 from otp.models import OtpPolicy
+from tenants.connection import connection
 from tenants.errors import Forbidden
 from tenants.models import ApiKey, Organization, User
 from tenants.services.addresses import organization_url
@@ -153,7 +153,7 @@ def _super_admin() -> None:
 
 
 def _organization(demo: DemoOrganization) -> Organization:
-    existing = Organization.objects.filter(slug=demo.slug).first()
+    existing: Organization | None = Organization.objects.filter(slug=demo.slug).first()
     if existing is not None:
         return existing
     return organization_create(

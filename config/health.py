@@ -21,7 +21,7 @@ from config.heartbeat import monitor_redis, queues_alive
 
 # Probes of several load balancers share one check.
 _READY_SECONDS: Final = 1.0
-_BROKER_SECONDS: Final = 3.0
+_BROKER_SECONDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

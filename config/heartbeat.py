@@ -47,14 +47,14 @@ def beat(queues: Iterable[str], worker: str) -> None:
 def queues_alive(queues: Iterable[str]) -> dict[str, bool]:
     """Queue -> whether a worker has consumed it within ALIVE_SECONDS. Raises `redis.RedisError`."""
     names = list(queues)
-    values: list[Any] = monitor_redis().mget([_key(name) for name in names])  # type: ignore[assignment]
+    values: list[Any] = monitor_redis().mget([_key(name) for name in names])
     return {name: value is not None for name, value in zip(names, values, strict=True)}
 
 
 class Heartbeat(bootsteps.StartStopStep):
     """Celery bootstep of the consumer; add it with `app.steps["consumer"].add(Heartbeat)`."""
 
-    requires = {"celery.worker.consumer.tasks:Tasks"}  # noqa: RUF012 Celery's own shape
+    requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)

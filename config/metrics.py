@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import kombu.exceptions
 import redis
@@ -34,7 +34,6 @@ _COUNTERS: Final = "griot:metrics"
 COUNTERS: Final = {
     "griot_messages": ("outcome", "Outgoing messages by what happened to them"),
     "griot_inbound_events": ("outcome", "Provider events by what happened to them"),
-    "griot_webhook_deliveries": ("outcome", "Outgoing webhook attempts by what happened to them"),
 }
 
 
@@ -95,7 +94,8 @@ def _queues() -> Iterator[Metric]:
     depth = GaugeMetricFamily("griot_queue_depth", "Tasks waiting in a Celery queue", labels=["queue"])
     with app.connection_for_read(connect_timeout=3) as broker:
         broker.ensure_connection(max_retries=1, timeout=3)
-        channel = broker.default_channel
+        # Kombu's channels of all transports have it, their common base class does not declare it.
+        channel: Any = broker.default_channel
         for queue in settings.CELERY_TASK_QUEUES:
             try:
                 waiting = channel.queue_declare(queue.name, passive=True).message_count

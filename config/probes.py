@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from config.health import healthz, readyz
 from config.metrics import metrics
+from tenants.connection import connection
 
 PROBES: Final[dict[str, Callable[..., HttpResponse]]] = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 

@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name
 
+from tenants.connection import connection
 from tenants.models import Organization
 from tenants.services.hosts import organization_of_host
 from tenants.sessions import session_is_valid, session_support
@@ -43,7 +43,7 @@ class TenantMiddleware:
             return _plain_page(request, 404)
         is_public = tenant is None or tenant.schema_name == get_public_schema_name()
         request.tenant = tenant  # type: ignore[attr-defined]
-        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if is_public else settings.ROOT_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if is_public else settings.ROOT_URLCONF
         if tenant is not None and not is_public:
             structlog.contextvars.bind_contextvars(organization=tenant.slug)
             if not by_credential:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from django.contrib.auth import login
-from django.db import connection
 from django.http import HttpRequest
 from django_tenants.utils import get_public_schema_name
 
 from tenants.auth import SUPPORT_SESSION_KEY, membership_of
+from tenants.connection import connection
 from tenants.models import SupportAccess, User
 from tenants.services.support import VISIT, support_access_current
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name
 
 from tenants.agenda import agenda_handler, agenda_put
+from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import AgendaItem, Domain, Membership, Organization, Plan, Subscription, User
 from tenants.services.addresses import public_hosts
@@ -33,11 +34,13 @@ _CREATE_LOCK: Final = 0x6F7267
 
 def customer_organizations() -> QuerySet[Organization]:
     """Organisations of customers: without the public site's row and the template's."""
-    return Organization.objects.exclude(schema_name__in=[get_public_schema_name(), TEMPLATE_SCHEMA])
+    everything: QuerySet[Organization] = Organization.objects.all()
+    return everything.exclude(schema_name__in=[get_public_schema_name(), TEMPLATE_SCHEMA])
 
 
 def public_ensure() -> Organization:
     """The row and hosts of the public site, and the plan that organisations get when none is named. Idempotent."""
+    public: Organization
     public, _ = Organization.objects.get_or_create(
         schema_name=get_public_schema_name(), defaults={"name": "Griot", "slug": "public"}
     )
@@ -181,7 +184,8 @@ def organization_purge(*, organization: Organization) -> None:
 @agenda_handler(PURGE_KIND)
 def purge_when_due(schema: str, key: str) -> datetime | None:
     """Agenda: purge the organisation with uuid `key`; one that was restored meanwhile is left alone."""
-    organization = Organization.objects.filter(uuid=uuid.UUID(key), status=Organization.Status.DELETED).first()
+    deleted = customer_organizations().filter(status=Organization.Status.DELETED)
+    organization = deleted.filter(uuid=uuid.UUID(key)).first()
     if organization is None or organization.purge_at is None:
         return None
     if organization.purge_at > timezone.now():

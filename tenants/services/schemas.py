@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import get_public_schema_name, schema_context
 
+from tenants.connection import connection
 from tenants.errors import Conflict
 from tenants.models import Organization
 
@@ -112,6 +113,7 @@ def schema_drop(schema: str) -> None:
 
 def template_organization() -> Organization:
     """The row that stands for the template schema; made when missing. It is nobody's organisation: never usable."""
+    template: Organization
     template, _ = Organization.objects.get_or_create(
         schema_name=TEMPLATE_SCHEMA,
         defaults={
@@ -139,8 +141,9 @@ def schema_clone(schema: str) -> str:
     Raises Conflict `template_not_ready` when the template is missing or does not hold this code's migrations, and
     RuntimeError when the template holds an object that cloning does not know.
     """
-    digest = Organization.objects.filter(schema_name=TEMPLATE_SCHEMA).values_list("schema_digest", flat=True).first()
-    if digest != code_digest():
+    stored = Organization.objects.filter(schema_name=TEMPLATE_SCHEMA).values_list("schema_digest", flat=True)
+    digest: str | None = stored.first()
+    if digest is None or digest != code_digest():
         raise Conflict("template_not_ready", "The database is not migrated to this version: run manage.py migrate.")
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in clone_statements(TEMPLATE_SCHEMA, schema):

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import get_public_schema_name
 
 from tenants import migration_process
 from tenants.beat import schedules_ensure
+from tenants.connection import connection
 from tenants.models import Organization
 from tenants.services.organizations import public_ensure
 from tenants.services.schemas import (
