@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar, Final, Self
 
 
@@ -94,9 +93,18 @@ class Member:
     help: str
 
 
-@cache
+_known: dict[type[Body], tuple[Member, ...]] = {}
+
+
 def members_of(body: type[Body]) -> tuple[Member, ...]:
     """The members of a body in their order."""
+    members = _known.get(body)
+    if members is None:
+        members = _known[body] = _members_read(body)
+    return members
+
+
+def _members_read(body: type[Body]) -> tuple[Member, ...]:
     return tuple(
         Member(
             attribute=field.name,

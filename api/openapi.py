@@ -33,7 +33,7 @@ class OutputExtension(_ComponentExtension):  # type: ignore[no-untyped-call]
 
 def _nested_register(target: type[Body] | type[Output], registry: Any) -> None:
     for nested in target.nested():
-        component = ResolvedComponent(
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name=nested.component, type=ResolvedComponent.SCHEMA, object=nested, schema=nested.schema()
         )
         registry.register_on_missing(component)

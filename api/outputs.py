@@ -7,7 +7,6 @@ import types
 import typing
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import Any, ClassVar, Literal, Union
 from uuid import UUID
 
@@ -69,7 +68,6 @@ def _schema_of(output: type[Output]) -> dict[str, Any]:
     return {"type": "object", "required": required, "properties": properties}
 
 
-@cache
 def _hints(output: type[Output]) -> dict[str, Any]:
     return typing.get_type_hints(output)
 

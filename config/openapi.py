@@ -72,7 +72,8 @@ def surface_schema(name: str) -> dict[str, Any]:
         "POSTPROCESSING_HOOKS": [],
     }
     with _lock, patched_settings(patches):
-        schema: dict[str, Any] = SchemaGenerator(patterns=patterns).get_schema(request=None, public=True)
+        generator: Any = SchemaGenerator(patterns=patterns)  # type: ignore[no-untyped-call]
+        schema: dict[str, Any] = generator.get_schema(request=None, public=True)
     return schema
 
 

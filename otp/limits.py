@@ -91,6 +91,7 @@ def _reached(limit: str, text: str, wait: timedelta) -> OtpLimitReached:
 
 def _lock(name: str) -> None:
     """Wait for the transaction's advisory lock on `name` in this organisation."""
-    digest = hashlib.sha256(f"otp:{connection.schema_name}:{name}".encode()).digest()
+    schema = connection.schema_name  # type: ignore[attr-defined]
+    digest = hashlib.sha256(f"otp:{schema}:{name}".encode()).digest()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], "big", signed=True)])

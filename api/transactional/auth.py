@@ -30,7 +30,7 @@ def credential_of(request: HttpRequest) -> Credential:
     except Forbidden as error:
         raise Problem(error.code, error.message, headers=dict(_CHALLENGE)) from error
     _host_check(request, credential)
-    connection.set_tenant(credential.organization)
+    connection.set_tenant(credential.organization)  # type: ignore[attr-defined]
     structlog.contextvars.bind_contextvars(organization=credential.organization.slug, api_key=credential.key_id)
     return credential
 

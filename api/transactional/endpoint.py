@@ -89,7 +89,7 @@ class Endpoint(APIView):
     scope: ClassVar[str]
     field_names: ClassVar[Mapping[str, str]] = {}
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Authenticate, count, check the scope, run the handler, translate errors."""
         rate: RateState | None = None
         try:
@@ -130,7 +130,7 @@ class NotFoundEndpoint(APIView):
     permission_classes = []
     schema = None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return problem_response(Problem("not_found", "The documentation is at /docs/transactional/."), request)
 
 

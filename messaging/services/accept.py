@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -22,10 +22,16 @@ from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
 from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.fields import uuid7
-from tenants.models import Organization
-from tenants.services.plans import quota_take
+from tenants.services.plans import PlanOwner, quota_take
 
 MAX_AHEAD = timedelta(days=366)
+
+
+class SendingOrganization(PlanOwner, Protocol):
+    """What accepting needs of an organisation: its row, or the snapshot that a checked API key carries."""
+
+    @property
+    def default_country(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def message_accept(*, draft: Draft, **options: Any) -> Accepted:
 
 def messages_accept(
     *,
-    organization: Organization,
+    organization: SendingOrganization,
     channel: ChannelSnapshot,
     drafts: Sequence[Draft],
     origin: str,
@@ -92,9 +98,9 @@ def messages_accept(
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that can be sent are inserted by one statement, the rest rejected.
 
-    `organization` needs `pk`, `schema_name` and `default_country`; its schema must be the current one. The lane is
-    woken after the commit. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a
-    `scheduled_at` that is over a year ahead; whatever is wrong with a single draft becomes its rejection.
+    The schema of `organization` must be the current one. The lane is woken after the commit. Raises `Conflict`
+    channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
+    ahead; whatever is wrong with a single draft becomes its rejection.
     """
     if channel.status != Channel.Status.CONNECTED:
         raise Conflict("channel_not_connected", f"The channel is not connected (it is {channel.status}).")

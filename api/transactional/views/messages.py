@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
@@ -47,6 +48,11 @@ _STATUS: Final[dict[str, PublicStatus]] = {
     Message.Status.FAILED: "failed",
     Message.Status.CANCELLED: "cancelled",
 }
+
+_STATUS_FIELDS: Final = (
+    *("uuid", "status", "address", "channel__uuid", "queued_at", "sent_at", "delivered_at", "read_at", "failed_at"),
+    *("error_code", "error_reason"),
+)
 
 
 class SendMessageView(Endpoint):
@@ -226,28 +232,18 @@ def _filename(url: str) -> str:
     return "".join(character for character in name if character.isprintable())[-MAX_FILENAME:] or "document"
 
 
-def _message_row(call: Call, id: str) -> dict[str, Any]:
+def _message_row(call: Call, id: str) -> Mapping[str, Any]:
     uuid = uuid_read(id)
+    if uuid is None:
+        raise _no_message()
     messages = Message.objects.filter(uuid=uuid, direction=Message.Direction.OUT)
     if call.credential.is_test:
         messages = messages.filter(channel__is_sandbox=True)
-    row = (
-        messages.values(
-            "uuid",
-            "status",
-            "address",
-            "channel__uuid",
-            "queued_at",
-            "sent_at",
-            "delivered_at",
-            "read_at",
-            "failed_at",
-            "error_code",
-            "error_reason",
-        ).first()  # fmt: skip
-        if uuid
-        else None
-    )
+    row: Mapping[str, Any] | None = messages.values(*_STATUS_FIELDS).first()
     if row is None:
-        raise Problem("message_not_found", "There is no message with this id.")
+        raise _no_message()
     return row
+
+
+def _no_message() -> Problem:
+    return Problem("message_not_found", "There is no message with this id.")
