@@ -5,10 +5,11 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django_tenants.postgresql_backend.base
-import tenants.fields
-import tenants.models.organization
 from django.conf import settings
 from django.db import migrations, models
+
+import tenants.fields
+import tenants.models.organization
 
 
 class Migration(migrations.Migration):
