@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from bench.platform_access import control, phone_numbers, resident_mib, wait_for
@@ -177,7 +178,7 @@ def rows_otp_under_load(instance: Instance, organization: Any, *, campaign_size:
             answer.raise_for_status()
             uuid = answer.json()["messageId"]
             accepted = time.time()
-            wait_for(lambda wanted=uuid: _arrival(instance, wanted) is not None, seconds=30, every=0.01)
+            wait_for(partial(_arrived, instance, uuid), seconds=30, every=0.01)
             waits.append((_arrival(instance, uuid) or 0) - accepted)
     left = campaign_size - _sends(instance, channel)
     with tenant_context(organization):
@@ -193,6 +194,10 @@ def rows_otp_under_load(instance: Instance, organization: Any, *, campaign_size:
             f"{max(left, 0):,} of the campaign still waiting at the end",
         )
     ]
+
+
+def _arrived(instance: Instance, uuid: str) -> bool:
+    return _arrival(instance, uuid) is not None
 
 
 def _arrival(instance: Instance, uuid: str) -> float | None:

@@ -88,7 +88,7 @@ def rows_statuses(instance: Instance, organization: Any, *, messages: int) -> li
     ]  # fmt: skip
 
 
-def _body(phone_number_id: str, messages: list[tuple[str, Any, str]], status: str) -> bytes:
+def _body(phone_number_id: str, messages: list[tuple[str | None, Any, str]], status: str) -> bytes:
     now = str(int(time.time()))
     statuses = [
         {"id": provider_id, "status": status, "timestamp": now, "recipient_id": address,

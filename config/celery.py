@@ -27,6 +27,6 @@ def keep_our_logging(**kwargs: Any) -> None:
 @task_prerun.connect
 def start_in_public_schema(**kwargs: Any) -> None:
     """A worker's connection must not carry the previous task's organisation into the next one."""
-    from django.db import connection
+    from tenants.connection import connection
 
     connection.set_schema_to_public()

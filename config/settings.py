@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 # Paths of the published APIs and of the providers' webhooks: the organisation comes from the credential, on any host.
-CREDENTIAL_PATHS = ("/api/", "/v1/", "/webhook/", "/healthz", "/readyz", "/metrics", "/docs/", "/static/")
+CREDENTIAL_PATHS: tuple[str, ...] = ("/api/", "/v1/", "/webhook/", "/healthz", "/readyz", "/metrics", "/docs/", "/static/")
 
 TEMPLATES = [
     {

@@ -107,7 +107,7 @@ def agenda_tick(*, limit: int = BATCH) -> int:
 def _lanes_due(limit: int) -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE public.tenants_agendaitem SET due_at = now() + %s
+            """UPDATE public.tenants_agendaitem SET due_at = now() + %s * interval '1 second'
                WHERE id IN (
                    SELECT item.id FROM public.tenants_agendaitem item
                    JOIN public.tenants_organization organization ON organization.schema_name = item.schema
@@ -115,7 +115,7 @@ def _lanes_due(limit: int) -> list[tuple[str, int]]:
                      AND (item.leased_until IS NULL OR item.leased_until < now())
                    ORDER BY item.due_at LIMIT %s FOR UPDATE OF item SKIP LOCKED)
                RETURNING schema, key""",
-            [LANE_REPEAT, LANE, limit],
+            [LANE_REPEAT.total_seconds(), LANE, limit],
         )
         return [(schema, int(key)) for schema, key in cursor.fetchall()]
 
@@ -124,13 +124,13 @@ def _items_lease(limit: int) -> list[Lease]:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE public.tenants_agendaitem
-               SET leased_until = now() + %s, lease_owner = %s, fence = fence + 1, attempts = attempts + 1
+               SET leased_until = now() + %s * interval '1 second', lease_owner = %s, fence = fence + 1, attempts = attempts + 1
                WHERE id IN (
                    SELECT id FROM public.tenants_agendaitem
                    WHERE due_at <= now() AND kind <> %s AND (leased_until IS NULL OR leased_until < now())
                    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
                RETURNING id, schema, kind, key, fence""",
-            [LEASE, process_name(), LANE, limit],
+            [LEASE.total_seconds(), process_name(), LANE, limit],
         )
         return [Lease(*row) for row in cursor.fetchall()]
 

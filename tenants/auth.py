@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.db import connection
 from django.http import HttpRequest
 from django_tenants.utils import get_public_schema_name
 
+from tenants.connection import connection
 from tenants.models import Membership, SupportAccess, User
 from tenants.roles import role_allows, role_allows_app
 

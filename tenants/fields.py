@@ -34,7 +34,7 @@ def decrypt(value: str) -> str:
 
 
 if TYPE_CHECKING:
-    _TextField = models.TextField[Any, Any]
+    _TextField = models.Field[Any, Any]
 else:
     _TextField = models.TextField
 

@@ -207,7 +207,7 @@ def statements(schema: str) -> Statements:
     name = sql.Identifier(schema)
 
     def fill(text: str) -> bytes:
-        return sql.SQL(text).format(schema=name).as_bytes(None)  # type: ignore[arg-type]
+        return sql.SQL(text).format(schema=name).as_bytes(None)
 
     return Statements(
         take=fill(TAKE),

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from messaging.drivers.base import Capability, Driver
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from tenants.agenda import LANE
+from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import AgendaItem, InboundRoute, Organization
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from messaging.dispatch.wake import lane_wake
 from messaging.models import ChannelCount, Message
+from tenants.connection import connection
 from tenants.errors import Conflict, NotFound
 
 _WAITING = (Message.Status.QUEUED, Message.Status.SCHEDULED)
