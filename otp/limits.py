@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from otp.models import OneTimePassword, OtpPolicy
+from tenants.connection import connection
 from tenants.errors import LimitReached
 
 WINDOW: Final = timedelta(hours=1)
@@ -91,7 +91,6 @@ def _reached(limit: str, text: str, wait: timedelta) -> OtpLimitReached:
 
 def _lock(name: str) -> None:
     """Wait for the transaction's advisory lock on `name` in this organisation."""
-    schema = connection.schema_name  # type: ignore[attr-defined]
-    digest = hashlib.sha256(f"otp:{schema}:{name}".encode()).digest()
+    digest = hashlib.sha256(f"otp:{connection.schema_name}:{name}".encode()).digest()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], "big", signed=True)])

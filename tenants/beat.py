@@ -9,6 +9,7 @@ SCHEDULES = {
     "Agenda: start what is due": ("tenants.agenda.tick", "default", 1),
     "Inbound: take up what was left behind": ("messaging.inbound.tasks.sweep", "inbound", 15),
     "Counters: squash": ("messaging.tasks.counts_squash", "default", 30),
+    "Idempotency keys: forget those of yesterday": ("messaging.tasks.idempotency_forget", "default", 900),
 }
 
 

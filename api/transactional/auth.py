@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import structlog
-from django.db import connection
 from django.http import HttpRequest
 from django_tenants.utils import get_public_schema_name
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
 from api.transactional.errors import Problem
+from tenants.connection import connection
 from tenants.errors import Forbidden
 from tenants.models import ApiKey
 from tenants.services.keys import Credential, api_key_authenticate
@@ -30,7 +30,7 @@ def credential_of(request: HttpRequest) -> Credential:
     except Forbidden as error:
         raise Problem(error.code, error.message, headers=dict(_CHALLENGE)) from error
     _host_check(request, credential)
-    connection.set_tenant(credential.organization)  # type: ignore[attr-defined]
+    connection.set_tenant(credential.organization)
     structlog.contextvars.bind_contextvars(organization=credential.organization.slug, api_key=credential.key_id)
     return credential
 
