@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django_tenants.utils import schema_context
 
 from contacts.services import (
@@ -130,6 +130,27 @@ def test_many_at_once_make_one_contact(committed: Any) -> None:
         assert [phone for _, phone in _contacts()] == ["22997000001"]
         only = contact_find_or_create(identities=[PHONE, BSUID])
         assert _identities(only) == [BSUID, PHONE]
+
+
+def test_somebody_being_created_by_another_transaction_is_waited_for(committed: Any) -> None:
+    organization, _ = committed
+    second: list[int] = []
+
+    def create() -> None:
+        with schema_context(organization.schema_name):
+            second.append(contact_find_or_create(identities=[PHONE, BSUID]))
+        connection.close()
+
+    thread = threading.Thread(target=create)
+    with schema_context(organization.schema_name), transaction.atomic():
+        first = contact_find_or_create(identities=[BSUID], name="Ines")
+        thread.start()
+        thread.join(0.5)
+        assert second == [], "the second one did not wait"
+    thread.join(30)
+    assert second == [first]
+    with schema_context(organization.schema_name):
+        assert _contacts() == [("Ines", "22997000001")]
 
 
 def test_the_other_organisation_has_its_own_contact_of_the_same_phone(committed: Any) -> None:

@@ -130,17 +130,17 @@ def _message(message: Any, contacts: list[dict[str, Any]]) -> Inbound:
     identities = _identities(message, profile)
     if not isinstance(provider_id, str) or not 0 < len(provider_id) <= _ID_LENGTH or at is None or not identities:
         return Unknown("a message without id, time or sender", message)
-    known = isinstance(kind, str) and kind in MESSAGE_TYPES
+    known = kind if isinstance(kind, str) and kind in MESSAGE_TYPES else ""
     content = {key: entry for key, entry in message.items() if key not in _NOT_CONTENT}
     return ReceivedMessage(
         provider_id=provider_id,
         identities=identities,
         name=_name(profile),
-        type=kind if known else "unsupported",
+        type=known or "unsupported",
         content=content,
         at=at,
         reply_to=_reply_to(message, kind),
-        opens_window=not (known and kind in _OPENS_NO_WINDOW),
+        opens_window=known not in _OPENS_NO_WINDOW,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django_tenants.utils import schema_context
 
 from tests.messaging.inbound.bodies import AT, PHONE, body, change, text
@@ -117,6 +117,41 @@ def test_overlapping_batches_in_other_orders_do_not_deadlock(live: Any, feed: Ma
         thread.join(60)
     assert [event.status for event in events] == ["done"] * 3
     assert counters(organization) == {"received": 30}
+
+
+def test_batches_of_one_channel_are_stored_one_after_the_other_and_other_channels_do_not_wait(
+    live: Any, feed: Make, make_channel: Make
+) -> None:
+    from messaging.drivers.base import ReceivedMessage
+    from messaging.inbound.received import received_store
+
+    organization, channel, *_ = live
+    elsewhere = make_channel(organization)
+    stored: list[str] = []
+
+    def store(target: Any, provider_id: str) -> None:
+        message = ReceivedMessage(provider_id, (("phone", provider_id),), "", "text", {"type": "text"}, NOW)
+        with schema_context(organization.schema_name):
+            assert received_store(channel_id=target.pk, messages=[message]) == []
+        stored.append(provider_id)
+
+    def store_in_thread(target: Any, provider_id: str) -> threading.Thread:
+        def run() -> None:
+            store(target, provider_id)
+            connection.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    with schema_context(organization.schema_name), transaction.atomic():
+        store(channel, "22997000011")
+        same, other = store_in_thread(channel, "22997000012"), store_in_thread(elsewhere, "22997000013")
+        other.join(10)
+        same.join(0.3)
+        assert stored == ["22997000011", "22997000013"]
+    same.join(30)
+    assert stored == ["22997000011", "22997000013", "22997000012"]
 
 
 def test_one_message_that_cannot_be_stored_does_not_hold_up_the_others(live: Any, feed: Make, counters: Make) -> None:

@@ -126,6 +126,35 @@ def test_parallel_doubles_count_once_and_do_not_deadlock(
     assert counters(organization) == {"sent": 40, "delivered": 40}
 
 
+def test_a_double_waits_for_the_transaction_of_the_first_and_then_counts_nothing(
+    live: Any, make_message: Make, counters: Make
+) -> None:
+    from django.db import transaction
+
+    from messaging.drivers.base import StatusUpdate
+    from messaging.inbound.statuses import statuses_apply
+
+    organization, channel, *_ = live
+    message = make_message(organization, channel)
+    update = StatusUpdate("wamid.M", "delivered", _ago(0), uuid=str(message.uuid))
+    second: list[int] = []
+
+    def apply() -> None:
+        with schema_context(organization.schema_name):
+            second.append(statuses_apply(channel_id=channel.pk, updates=[update]).changed)
+        connection.close()
+
+    thread = threading.Thread(target=apply)
+    with schema_context(organization.schema_name), transaction.atomic():
+        assert statuses_apply(channel_id=channel.pk, updates=[update]).changed == 1
+        thread.start()
+        thread.join(0.5)
+        assert second == [], "the double did not wait"
+    thread.join(30)
+    assert second == [0]
+    assert counters(organization) == {"sent": 1, "delivered": 1}
+
+
 def test_a_doubt_is_resolved_and_says_so(live: Any, feed: Make, make_message: Make, reread: Make) -> None:
     from messaging.models import SendAttempt
 
