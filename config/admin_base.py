@@ -26,6 +26,7 @@ from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
 
 from config.admin_changelist import CappedPaginator, KeysetChangeList, PlainChangeList
+from config.admin_decorators import display
 from config.admin_forms import ServiceForm
 
 M = TypeVar("M", bound=Model)
@@ -52,6 +53,11 @@ class GriotAdmin(_ModelAdmin[M]):
     # Shown when a list has nothing to show.
     empty_title: str | Promise = gettext_lazy("Nothing here yet")
     empty_text: str | Promise = ""
+
+    @display(description=gettext_lazy("ID"))
+    def public_id(self, obj: Any) -> str:
+        """The id that the published APIs use."""
+        return str(obj.uuid)
 
     @property
     def add_label(self) -> str:
@@ -227,6 +233,11 @@ class HistoryAdmin(GriotAdmin[M]):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """One way to save, not three."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
 
 class SingleRowAdmin(HistoryAdmin[M]):
     """A model with one row per organisation: its list is the form of that row."""
@@ -259,6 +270,7 @@ class ReadOnlyInline(_TabularInline):
     extra = 0
     can_delete = False
     per_page = 20
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """In a fixed order, because it is paged."""

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.utils.functional import Promise
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Badge(NamedTuple):
+    """A key that decides the colour, and its text, which is all that a page without colours shows."""
+
+    key: Any
+    text: str
+
+    def __str__(self) -> str:
+        return str(self.text)
+
 
 if TYPE_CHECKING:
 
@@ -22,6 +34,24 @@ if TYPE_CHECKING:
         """A column; with `label` its (key, text) is shown as a badge in the key's colour."""
 
 else:
-    from unfold.decorators import action, display
+    from unfold.decorators import action
+    from unfold.decorators import display as unfold_display
+
+    def display(*, label: Any = None, **options: Any) -> Callable[[F], F]:
+        """unfold's `display`, whose badges also read well where they are shown as plain text."""
+
+        def decorate(function: F) -> Any:
+            if not label:
+                return unfold_display(**options)(function)
+
+            @wraps(function)
+            def badge(*arguments: Any) -> Any:
+                value = function(*arguments)
+                return Badge(*value) if isinstance(value, tuple) else value
+
+            return unfold_display(label=label, **options)(badge)
+
+        return decorate
+
 
 __all__ = ["action", "display"]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django import forms
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 
@@ -66,6 +67,11 @@ class ConfirmForm(ServiceForm):
     """Asks nothing; its button is the confirmation."""
 
 
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent, or None when it is only shown. An empty POST counts: a confirmation has no fields."""
+    return request.POST if request.method == "POST" else None
+
+
 def _dress(field: forms.Field) -> None:
     old = field.widget
     for plain, dressed in _LOOKS:
@@ -79,6 +85,9 @@ def _dress(field: forms.Field) -> None:
             break
     else:
         return
+    if isinstance(old, forms.DateTimeInput):
+        # Django moves the type out of the attributes.
+        field.widget.input_type = old.input_type
     field.widget.is_localized = old.is_localized
     field.widget.is_required = old.is_required
     if isinstance(field, forms.ChoiceField):

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
@@ -67,11 +69,14 @@ class GriotSite(_AdminSite):
         response = super().login(request, extra_context)
         if request.method == "POST" and request.user.is_authenticated and self.has_permission(request):
             session_bind(request)
+            if REDIRECT_FIELD_NAME not in request.POST and REDIRECT_FIELD_NAME not in request.GET:
+                return HttpResponseRedirect(reverse("admin:index"))
         return response
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context: dict[str, Any] = super().each_context(request)
         context["styles"] = [*context.get("styles", []), static("griot/admin.css")]
+        context["site_favicons"] = [{"href": static("griot/icon.svg"), "rel": "icon", "type": "image/svg+xml"}]
         context["site_url"] = None
         context["show_history"] = request.user.has_perm("admin.view_logentry")
         context["support_access"] = getattr(request, "support_access", None)
@@ -141,7 +146,7 @@ class OrganizationSite(GriotSite):
         @wraps(view)
         def zoned(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             with timezone.override(ZoneInfo(organization_of(request).time_zone)):
-                response = view(request, *args, **kwargs)
+                response: HttpResponse = view(request, *args, **kwargs)
                 if isinstance(response, TemplateResponse) and not response.is_rendered:
                     response.render()
             return response

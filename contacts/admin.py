@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyInline
 from config.admin_decorators import action, display
-from config.admin_forms import ServiceForm
+from config.admin_forms import ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from contacts.models import Contact, Identity, Suppression
 from contacts.phones import BadPhone, phone_normalise
@@ -64,8 +64,8 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
     list_display = ("__str__", "phone_text", "email", "last_seen_at", "created_at")
     search_fields = ("phone",)
     search_help_text = gettext_lazy("Phone number or its beginning, or the beginning of the name")
-    fields = ("name", "email", "phone_text", "uuid", "created_at", "last_seen_at")
-    readonly_fields = ("phone_text", "uuid", "created_at", "last_seen_at")
+    fields = ("name", "email", "phone_text", "public_id", "created_at", "last_seen_at")
+    readonly_fields = ("phone_text", "public_id", "created_at", "last_seen_at")
     inlines = (IdentityInline,)
     actions_detail = ("write",)
     empty_title = gettext_lazy("No contact yet")
@@ -90,7 +90,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
         if not self.has_add_permission(request):
             raise PermissionDenied
         organization = organization_of(request)
-        form = ContactCreateForm(request.POST or None, country=organization.default_country)
+        form = ContactCreateForm(posted(request), country=organization.default_country)
         made: list[Contact] = []
 
         def run() -> str:

@@ -26,7 +26,7 @@ class OneTimePasswordAdmin(ReadOnlyAdmin[OneTimePassword], BigTableAdmin[OneTime
     list_display = ("created_at", "phone_text", "state", "guesses", "expires_at", "verified_at")
     search_fields = ("phone",)
     search_help_text = gettext_lazy("Phone number or its beginning")
-    fields = ("uuid", "phone_text", "state", "guesses", "created_at", "expires_at", "verified_at", "message_link")
+    fields = ("public_id", "phone_text", "state", "guesses", "created_at", "expires_at", "verified_at", "message_link")
     empty_title = gettext_lazy("No code has been sent yet")
     empty_text = gettext_lazy(
         "Codes that your programs send through the API are listed here, without the codes themselves."

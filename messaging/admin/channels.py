@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
-from config.admin_forms import ConfirmForm, ReasonForm
+from config.admin_forms import ConfirmForm, ReasonForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm, SecretsForm
 from messaging.admin.channel_health import ChannelHealth, channels_health
@@ -50,7 +50,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         ),
         (
             gettext_lazy("Connection"),
-            {"fields": ("uuid", "external_id", "account_id", "secrets_set"), "classes": ("collapse",)},
+            {"fields": ("public_id", "external_id", "account_id", "secrets_set"), "classes": ("collapse",)},
         ),
     )
     actions_detail = ("pause", "resume", "settings", "new_secrets")
@@ -138,7 +138,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         kind = request.GET.get("kind", "")
         driver = kinds.get(kind) or next(iter(kinds.values()))
         organization = organization_of(request)
-        form = ChannelCreateForm(request.POST or None, driver=driver, country=organization.default_country)
+        form = ChannelCreateForm(posted(request), driver=driver, country=organization.default_country)
         made: list[Channel] = []
 
         def run() -> str:
@@ -183,7 +183,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     @action(description=gettext_lazy("Pause"), url_path="pause", icon="pause_circle", permissions=["pause"])
     def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         channel = self.object_or_404(request, object_id)
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(posted(request))
 
         def run() -> str:
             if not channel_pause(channel_id=channel.pk, reason=form.cleaned_data["reason"]):
@@ -217,7 +217,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
 
         return self.run_form(
             request,
-            form=ConfirmForm(request.POST or None),
+            form=ConfirmForm(posted(request)),
             run=run,
             title=_("Resume %(name)s") % {"name": channel},
             submit=_("Resume"),
@@ -231,9 +231,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     def settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
         channel = self.object_or_404(request, object_id)
         initial = {name: getattr(channel, name) for name in ChannelSettingsForm.base_fields}
-        form = ChannelSettingsForm(
-            request.POST or None, initial=initial, default_rate=driver_of(channel.kind).default_rate
-        )
+        form = ChannelSettingsForm(posted(request), initial=initial, default_rate=driver_of(channel.kind).default_rate)
 
         def run() -> str:
             changed = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -254,7 +252,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     @action(description=gettext_lazy("Secrets"), url_path="secrets", icon="key", permissions=["settings"])
     def new_secrets(self, request: HttpRequest, object_id: str) -> HttpResponse:
         channel = self.object_or_404(request, object_id)
-        form = SecretsForm(request.POST or None, driver=driver_of(channel.kind), required=False)
+        form = SecretsForm(posted(request), driver=driver_of(channel.kind), required=False)
 
         def run() -> str:
             given = form.secrets()

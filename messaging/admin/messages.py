@@ -16,13 +16,15 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
-from config.admin_forms import ConfirmForm
+from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.admin.message_filters import ChannelFilter, StatusFilter
 from messaging.admin.phone_search import address_query
@@ -54,7 +56,15 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         (
             gettext_lazy("Technical"),
             {
-                "fields": ("uuid", "provider_id", "bulk_uuid", "priority", "expires_at", "error_code", "raw_content"),
+                "fields": (
+                    "public_id",
+                    "provider_id",
+                    "bulk_uuid",
+                    "priority",
+                    "expires_at",
+                    "error_code",
+                    "raw_content",
+                ),
                 "classes": ("collapse",),
             },
         ),
@@ -82,8 +92,8 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         return queryset.filter(Q(channel_id__in=channels, provider_id=term) | Q(address=term))
 
     @display(description=gettext_lazy("time"))
-    def when(self, obj: Message) -> Any:
-        return obj.queued_at
+    def when(self, obj: Message) -> str:
+        return date_format(timezone.localtime(obj.queued_at), "j M H:i:s")
 
     @display(description=gettext_lazy("status"), label=STATUS_COLOURS)
     def status_label(self, obj: Message) -> tuple[str, str]:
@@ -135,7 +145,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = SendForm(
-            request.POST or None,
+            posted(request),
             initial={"save_contact": True, **{k: request.GET[k] for k in ("to", "channel") if k in request.GET}},
         )
         if request.method == "POST" and form.is_valid():
@@ -188,7 +198,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
 
         return self.run_form(
             request,
-            form=ConfirmForm(request.POST or None),
+            form=ConfirmForm(posted(request)),
             run=run,
             title=_("Cancel this message"),
             submit=_("Cancel the message"),
@@ -208,7 +218,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
 
         return self.run_form(
             request,
-            form=ConfirmForm(request.POST or None),
+            form=ConfirmForm(posted(request)),
             run=run,
             title=_("Send this message again"),
             submit=_("Send again"),

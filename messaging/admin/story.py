@@ -41,17 +41,18 @@ def message_story(message: Message, attempts: list[SendAttempt]) -> list[Step]:
     if message.direction == Message.Direction.IN:
         text = _("Written by the customer on %(channel)s.") % {"channel": message.channel}
         return [Step(_("Received"), message.queued_at, text, GOOD)]
-    steps = [_accepted(message), *(_attempt(attempt) for attempt in attempts)]
+    steps = [_attempt(attempt) for attempt in attempts]
     if message.sent_at:
         steps.append(Step(_("Sent"), message.sent_at, _("The provider took it over."), GOOD))
     if message.delivered_at:
         steps.append(Step(_("Delivered"), message.delivered_at, _("It is on the customer's device."), GOOD))
     if message.read_at:
         steps.append(Step(_("Read"), message.read_at, _("The customer has opened it."), GOOD))
-    if message.failed_at or message.status == Status.FAILED:
+    told = bool(attempts) and attempts[-1].outcome == SendAttempt.Outcome.FAILED
+    if message.status == Status.FAILED and not told:
         steps.append(Step(_("Failed"), message.failed_at, message.error_reason, BAD))
     steps.sort(key=lambda step: step.at or message.queued_at)
-    return [*steps, *_pending(message)]
+    return [_accepted(message), *steps, *_pending(message)]
 
 
 def _accepted(message: Message) -> Step:

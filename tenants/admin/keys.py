@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 
 from config.admin_decorators import action, display
-from config.admin_forms import ConfirmForm, ServiceForm
+from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.models import Channel
 from tenants.admin.scoped import ScopedAdmin
@@ -138,7 +138,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ApiKeyForm(request.POST or None)
+        form = ApiKeyForm(posted(request))
         if request.method == "POST" and form.is_valid():
             with form.service_errors():
                 api_key, plain = api_key_create(
@@ -202,7 +202,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
 
         return self.run_form(
             request,
-            form=ConfirmForm(request.POST or None),
+            form=ConfirmForm(posted(request)),
             run=run,
             title=_("Revoke %(name)s") % {"name": api_key.name},
             submit=_("Revoke the key"),

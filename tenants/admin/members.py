@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.admin_decorators import action, display
-from config.admin_forms import ConfirmForm, ServiceForm
+from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from tenants.admin.scoped import ScopedAdmin
 from tenants.auth import role_here
@@ -118,7 +118,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
     def change_role(self, request: HttpRequest, object_id: str) -> HttpResponse:
         member = self.object_or_404(request, object_id)
         actor = role_here(request.user)
-        form = RoleForm(request.POST or None, actor_role=actor, initial={"role": member.role})
+        form = RoleForm(posted(request), actor_role=actor, initial={"role": member.role})
 
         def run() -> str:
             membership_change_role(membership=member, role=form.cleaned_data["role"], actor_role=actor)
@@ -169,7 +169,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
     def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
         member = self.object_or_404(request, object_id)
         email = member.user.email
-        form = ConfirmForm(request.POST or None)
+        form = ConfirmForm(posted(request))
 
         def run() -> str:
             membership_remove(membership=member, actor_role=role_here(request.user))
@@ -199,7 +199,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
     ) -> HttpResponse:
         return self.run_form(
             request,
-            form=ConfirmForm(request.POST or None),
+            form=ConfirmForm(posted(request)),
             run=run,
             title=title % {"email": member.user},
             submit=submit,
@@ -243,7 +243,7 @@ class InvitationAdmin(ScopedAdmin[Invitation]):
         if not self.has_add_permission(request):
             raise PermissionDenied
         actor = role_here(request.user)
-        form = InvitationForm(request.POST or None, actor_role=actor)
+        form = InvitationForm(posted(request), actor_role=actor)
 
         def run() -> str:
             invitation = invitation_create(

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from config.admin_base import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
 from config.admin_decorators import action, display
-from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm
+from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm, posted
 from config.admin_sites import public_site
 from tenants.admin.choices import country_choices, time_zone_choices
 from tenants.admin.usage import Usage, usage_of
@@ -122,7 +122,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
         (None, {"fields": ("name", "slug", "status_label", "status_reason", "host_link", "purge_at")}),
         (gettext_lazy("Defaults"), {"fields": ("default_country", "time_zone", "language")}),
         (gettext_lazy("Used this month"), {"fields": ("usage_table",)}),
-        (gettext_lazy("Technical"), {"fields": ("uuid", "schema_name", "created_at"), "classes": ("collapse",)}),
+        (gettext_lazy("Technical"), {"fields": ("public_id", "schema_name", "created_at"), "classes": ("collapse",)}),
     )
     inlines = (SubscriptionInline, DomainInline, MembershipInline)
     actions_detail = ("enter", "suspend", "resume", "delete_softly", "restore")
@@ -192,7 +192,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = OrganizationCreateForm(request.POST or None)
+        form = OrganizationCreateForm(posted(request))
         made: list[Organization] = []
 
         def run() -> str:
@@ -232,7 +232,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
     @action(description=gettext_lazy("Enter as support"), url_path="enter", icon="login", permissions=["enter"])
     def enter(self, request: HttpRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(posted(request))
         if request.method == "POST" and form.is_valid():
             address = ""
             with form.service_errors():
@@ -259,7 +259,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
     @action(description=gettext_lazy("Suspend"), url_path="suspend", icon="pause_circle", permissions=["suspend"])
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(posted(request))
 
         def run() -> str:
             organization_suspend(organization=organization, reason=form.cleaned_data["reason"])
@@ -289,7 +289,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
         return self._step(
             request,
             organization,
-            ConfirmForm(request.POST or None),
+            ConfirmForm(posted(request)),
             run,
             _("Resume %(name)s"),
             _("Resume"),
@@ -299,7 +299,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
     @action(description=gettext_lazy("Delete"), url_path="delete-softly", icon="delete", permissions=["delete_softly"])
     def delete_softly(self, request: HttpRequest, object_id: str) -> HttpResponse:
         organization = self.object_or_404(request, object_id)
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(posted(request))
 
         def run() -> str:
             organization_delete(organization=organization, reason=form.cleaned_data["reason"])
@@ -329,7 +329,7 @@ class OrganizationAdmin(HistoryAdmin[Organization], ReadOnlyAdmin[Organization])
         return self._step(
             request,
             organization,
-            ConfirmForm(request.POST or None),
+            ConfirmForm(posted(request)),
             run,
             _("Restore %(name)s"),
             _("Restore"),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from config.admin_base import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
 from config.admin_decorators import action, display
-from config.admin_forms import ServiceForm
+from config.admin_forms import ServiceForm, posted
 from config.admin_sites import public_site
 from tenants.models import Membership, SupportAccess, User
 
@@ -70,8 +70,8 @@ class UserAdmin(HistoryAdmin[User]):
     list_filter = ("is_active", "is_superuser")
     search_fields = ("email", "name")
     search_help_text = gettext_lazy("E-mail or name")
-    fields = ("email", "name", "is_active", "is_superuser", "last_login", "date_joined", "uuid")
-    readonly_fields = ("email", "is_superuser", "last_login", "date_joined", "uuid")
+    fields = ("email", "name", "is_active", "is_superuser", "last_login", "date_joined", "public_id")
+    readonly_fields = ("email", "is_superuser", "last_login", "date_joined", "public_id")
     inlines = (MembershipsInline,)
     actions_detail = ("set_password",)
 
@@ -98,7 +98,7 @@ class UserAdmin(HistoryAdmin[User]):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = SuperAdminForm(request.POST or None)
+        form = SuperAdminForm(posted(request))
 
         def run() -> str:
             given = form.cleaned_data
@@ -124,7 +124,7 @@ class UserAdmin(HistoryAdmin[User]):
     @action(description=gettext_lazy("Set password"), url_path="password", icon="key", permissions=["set_password"])
     def set_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.object_or_404(request, object_id)
-        form = PasswordForm(request.POST or None, user=user)
+        form = PasswordForm(posted(request), user=user)
 
         def run() -> str:
             user.set_password(form.cleaned_data["password"])

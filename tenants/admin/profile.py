@@ -53,9 +53,9 @@ class ProfileForm(_OrganizationForm):
 class ProfileAdmin(SingleRowAdmin[Organization], ScopedAdmin[Organization]):
     organization_lookup = "pk"
     form = ProfileForm
-    readonly_fields = ("host", "plan_used", "uuid")
+    readonly_fields = ("host", "plan_used", "public_id")
     fieldsets = (
-        (None, {"fields": ("name", "host", "uuid")}),
+        (None, {"fields": ("name", "host", "public_id")}),
         (_("Defaults"), {"fields": ("default_country", "time_zone", "language")}),
         (_("Plan"), {"fields": ("plan_used",)}),
     )

@@ -1,0 +1,162 @@
+"""People of every role, logged in on the two kinds of hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.test import Client
+from django_tenants.utils import get_public_schema_name, tenant_context
+
+ROLES = ("owner", "admin", "manager", "sender", "viewer")
+
+
+@pytest.fixture(autouse=True)
+def public_site_row(db: None) -> None:
+    """The public host's row, which `manage.py migrate` makes outside of tests."""
+    from tenants.services.hosts import hosts_forget
+    from tenants.services.organizations import public_ensure
+
+    public_ensure()
+    hosts_forget()
+
+
+@pytest.fixture(autouse=True)
+def collected_static(settings: Any, tmp_path: Path) -> None:
+    """Whitenoise warns about a directory that only exists after `collectstatic`."""
+    settings.STATIC_ROOT = str(tmp_path)
+
+
+@pytest.fixture
+def make_member() -> Callable[..., Any]:
+    """`make_member(organization, role)`: a user with this role there."""
+    from tenants.models import Membership, User
+
+    def make(organization: Any, role: str, **fields: Any) -> Any:
+        email = fields.pop("email", f"{role}@{organization.slug}.example")
+        user = User.objects.create_user(email, None, **fields)
+        return Membership.objects.create(user=user, organization=organization, role=role)
+
+    return make
+
+
+@pytest.fixture
+def login() -> Callable[..., Client]:
+    """`login(user, organization)`: a browser with a session of this user on the organisation's host (None: public)."""
+    from tenants.sessions import SCHEMA_SESSION_KEY
+
+    def log_in(user: Any, organization: Any | None) -> Client:
+        client = Client(HTTP_HOST=organization.host if organization else configured.BASE_DOMAIN)
+        client.force_login(user, backend="tenants.auth.MembershipBackend")
+        session = client.session
+        session[SCHEMA_SESSION_KEY] = organization.schema_name if organization else get_public_schema_name()
+        session.save()
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def browser_of(
+    organization: Any, make_member: Callable[..., Any], login: Callable[..., Client]
+) -> Callable[[str], Client]:
+    """`browser_of(role)`: a browser of a member of the first organisation."""
+
+    def make(role: str) -> Client:
+        return login(make_member(organization, role).user, organization)
+
+    return make
+
+
+@pytest.fixture
+def super_browser(db: None, login: Callable[..., Client]) -> Client:
+    """A browser of a super-admin on the public host."""
+    from tenants.models import User
+
+    return login(User.objects.create_superuser("super@griot.example", None), None)
+
+
+@pytest.fixture
+def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """`fill(organization, word)`: one object of every model of the organisation's admin, all of them saying `word`."""
+
+    def make(organization: Any, word: str) -> dict[str, Any]:
+        from datetime import timedelta
+
+        from django.contrib.admin.models import CHANGE, LogEntry
+        from django.utils import timezone
+
+        from contacts.models import Identity, Suppression
+        from contacts.services import contact_find_or_create
+        from messaging.models import Message
+        from otp.models import OneTimePassword, OtpPolicy
+        from tenants.models import ApiKey, Invitation, Membership
+        from tenants.services.keys import api_key_create
+
+        soon = timezone.now() + timedelta(minutes=5)
+        channel = make_channel(organization, name=f"{word} channel")
+        membership = Membership.objects.select_related("user").get(
+            organization=organization, user__email=f"owner@{organization.slug}.test"
+        )
+        key, _plain = api_key_create(organization=organization, name=f"{word} key", scopes=["messages:send"])
+        assert isinstance(key, ApiKey)
+        invitation = Invitation.objects.create(
+            organization=organization, email=f"{word}@invited.example", token_hash=word, expires_at=soon
+        )
+        with tenant_context(organization):
+            contact = contact_find_or_create(identities=[(Identity.Kind.PHONE, "22997120001")], name=f"{word} contact")
+            common = {"channel": channel, "direction": "out", "address": "22997120001", "type": "text"}
+            message = Message.objects.create(
+                **common,
+                contact_id=contact,
+                status="failed",
+                origin="api",
+                content={"type": "text", "text": {"body": f"{word} body"}},
+                error_code="131026",
+                error_reason=f"{word} reason",
+            )
+            secret = Message.objects.create(
+                **common,
+                contact_id=contact,
+                status="sent",
+                origin="otp",
+                is_sensitive=True,
+                content={"type": "text", "text": {"body": "Your code: 845193"}},
+            )
+            suppression = Suppression.objects.create(address="22997120009", reason="blacklist", note=f"{word} note")
+            otp = OneTimePassword.objects.create(
+                phone="22997120001",
+                prefix="22997",
+                code_hash="f" * 64,
+                channel_id=channel.pk,
+                max_attempts=5,
+                expires_at=soon,
+                message_uuid=secret.uuid,
+            )
+            entry = LogEntry.objects.create(
+                user=membership.user,
+                object_id="1",
+                object_repr=f"{word} object",
+                action_flag=CHANGE,
+                change_message="x",
+            )
+            policy = OtpPolicy.objects.get()
+        return {
+            "messaging.channel": channel.pk,
+            "messaging.message": message.pk,
+            "sensitive": secret.pk,
+            "contacts.contact": contact,
+            "contacts.suppression": suppression.pk,
+            "otp.onetimepassword": otp.pk,
+            "otp.otppolicy": policy.pk,
+            "tenants.apikey": key.pk,
+            "tenants.membership": membership.pk,
+            "tenants.invitation": invitation.pk,
+            "tenants.organization": organization.pk,
+            "admin.logentry": entry.pk,
+        }
+
+    return make
