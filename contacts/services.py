@@ -6,7 +6,6 @@ every statement takes its rows in a fixed order.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -254,14 +253,11 @@ def _phone_fill(contact_id: int, identities: Sequence[Pair]) -> None:
 
 def _lock(pairs: Iterable[Pair]) -> None:
     """Advisory locks of the transaction, one per identity and schema, in a fixed order."""
-    schema = connection.schema_name
-    numbers = sorted(
-        int.from_bytes(hashlib.sha256(f"identity:{schema}:{kind}:{value}".encode()).digest()[:8], "big", signed=True)
-        for kind, value in set(pairs)
-    )
     with connection.cursor() as cursor:
-        for number in numbers:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        for kind, value in sorted(set(pairs)):
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || %s, 0))", [f":{kind}:{value}"]
+            )
 
 
 def _clean(name: str) -> str:

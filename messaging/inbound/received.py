@@ -85,9 +85,7 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
 def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: Sequence[int]) -> set[str]:
     """Insert in the order of the batch; returns the provider's ids of those that were not known."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, f"{connection.schema_name}:{channel_id}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema() || %s))", [_LOCK, f":{channel_id}"])
         cursor.execute(
             _INSERT,
             {
