@@ -8,7 +8,6 @@ machines with different clocks agree.
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,8 @@ from typing import Any, Final
 import redis
 import structlog
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,8 @@ _SHA: Final = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 # A Redis that does not answer must not slow every request down: asked again after this time.
 _REST_SECONDS: Final = 1.0
 _TIMEOUT_SECONDS: Final = 0.25
+# More than the threads of a process: running out of connections would count as "Redis is away".
+_MAX_CONNECTIONS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,6 @@ class RateState:
     remaining: int
     retry_after: float
     full_in: float
-
-
-@cache
-def _client() -> redis.Redis:
-    """One connection pool per process."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-    )
 
 
 class _Breaker:
@@ -81,36 +76,21 @@ def rate_take(*, bucket: str, limit: int, period: float = 60.0) -> RateState:
 
 
 def _ask(key: str, interval: int, size: int) -> Any:
-    arguments = (1, key, interval, size)
+    client = _client()
     try:
-        return _command("EVALSHA", _SHA, *arguments)
+        return client.evalsha(_SHA, 1, key, str(interval), str(size))
     except redis.exceptions.NoScriptError:
         # A new or emptied server: EVAL also stores the script.
-        return _command("EVAL", _SCRIPT, *arguments)
+        return client.eval(_SCRIPT, 1, key, str(interval), str(size))
 
 
-class _Line(threading.local):
-    """This thread's connection out of the pool: taking one out and back each time costs as much as the command."""
-
-    connection: Any = None
-
-
-_line = _Line()
-
-
-def _command(*words: str | int) -> Any:
-    if _line.connection is None:
-        _line.connection = _client().connection_pool.get_connection()
-    connection = _line.connection
-    try:
-        connection.send_command(*words, check_health=False)
-        return connection.read_response()
-    except redis.exceptions.TimeoutError:
-        # Its answer may still come: on this connection it would be taken for the next command's.
-        connection.disconnect()
-        raise
-    except redis.exceptions.ConnectionError:
-        # A server that was started again leaves a dead connection behind: once more on a new one.
-        connection.disconnect()
-        connection.send_command(*words, check_health=False)
-        return connection.read_response()
+@cache
+def _client() -> redis.Redis:
+    """One connection pool per process. The library's own retries would sleep for seconds: once more, at once."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+        max_connections=_MAX_CONNECTIONS,
+    )
