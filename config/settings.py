@@ -146,6 +146,9 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # Accounts and sessions
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.auth.MembershipBackend"]
+if GRIOT_ENV == "test":
+    # The real hasher is slow on purpose; tests hash a thousand passwords.
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

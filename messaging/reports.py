@@ -143,11 +143,11 @@ def queue_states(*, channel_ids: Iterable[int]) -> dict[int, QueueState]:
         cursor.execute(
             """SELECT channel.id,
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'queued' LIMIT %(most)s) AS some),
+                    AND status = 'queued' LIMIT %(most)s) AS counted),
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'scheduled' LIMIT %(most)s) AS some),
+                    AND status = 'scheduled' LIMIT %(most)s) AS counted),
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s) AS some),
+                    AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s) AS counted),
                  (SELECT EXTRACT(EPOCH FROM now() - queued_at)::float8 FROM messaging_message
                   WHERE channel_id = channel.id AND status = 'queued' ORDER BY priority, id LIMIT 1)
                FROM unnest(%(ids)s::bigint[]) AS channel(id)""",

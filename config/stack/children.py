@@ -10,8 +10,8 @@ from config.stack.supervisor import Child
 
 _WEB_WORKERS = "2"
 _WEB_THREADS = "4"
-# Threads of a dispatch worker: each pumps one channel and waits for the network most of the time.
-_DISPATCH_THREADS = "64"
+# A dispatch task only hands a channel to the worker's event loop, which sends for all of them.
+_DISPATCH_THREADS = "4"
 _DEFAULT_PROCESSES = "2"
 
 

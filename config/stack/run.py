@@ -53,7 +53,7 @@ def _supervise(env: Mapping[str, str], listening: Listening, servers: EmbeddedSe
 
     supervisor = Supervisor(platform_children(listening), cwd=ROOT, env=env, on_tick=heal, record=_CHILDREN_RECORD)
     ended = threading.Event()
-    announcer = threading.Thread(target=_announce, args=(supervisor, listening, ended), daemon=True)
+    announcer = threading.Thread(target=_announce, args=(supervisor, listening, env, ended), daemon=True)
     announcer.start()
     try:
         return supervisor.run()
@@ -61,7 +61,7 @@ def _supervise(env: Mapping[str, str], listening: Listening, servers: EmbeddedSe
         ended.set()
 
 
-def _announce(supervisor: Supervisor, listening: Listening, ended: threading.Event) -> None:
+def _announce(supervisor: Supervisor, listening: Listening, env: Mapping[str, str], ended: threading.Event) -> None:
     host = "127.0.0.1" if listening.host == "0.0.0.0" else listening.host  # noqa: S104  compared, not bound
     url = f"http://{host}:{listening.port}/readyz"
     problem = wait_until_ready(url, seconds=_READY_SECONDS, stopped=ended.is_set)
@@ -70,6 +70,8 @@ def _announce(supervisor: Supervisor, listening: Listening, ended: threading.Eve
     if problem is not None:
         supervisor.say(f"not ready after {_READY_SECONDS:.0f} s; {url} says: {problem}")
         return
+    # Once more, now that the sandbox is up: it learns the demo organisations' numbers.
+    subprocess.run([sys.executable, "manage.py", "demo_data", "-v", "0"], cwd=ROOT, env=dict(env), check=False)
     supervisor.terminal.write(banner_read(VAR / "demo.json"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,6 +57,10 @@ class Taken:
     idle_since: float
     was_abandoned: bool
     has_due: bool
+
+
+# What became of this process's messages since the engine last passed it on to the metrics.
+OUTCOMES: Counter[str] = Counter()
 
 
 class LaneLost(Exception):
@@ -362,6 +367,7 @@ class Lane:
                     raise
                 log.warning("settle_waits_for_database", schema=self.schema, results=len(results))
                 await asyncio.sleep(min(0.2 * 2**attempt, 5))
+        OUTCOMES.update(result.status for result in results)
         if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
             log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])

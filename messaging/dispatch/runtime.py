@@ -15,13 +15,15 @@ import structlog
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
-from messaging.dispatch.lane import Lane
+from config.metrics import counter_add
+from messaging.dispatch.lane import OUTCOMES, Lane
 from messaging.dispatch.transport import Transport
 from tenants.agenda import process_name
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 30
+REPORT_EVERY = 5
 
 
 def connection_string() -> str:
@@ -32,6 +34,11 @@ def connection_string() -> str:
     parameters = connection.get_connection_params()
     wanted = ("host", "port", "dbname", "user", "password", "sslmode", "sslrootcert")
     return make_conninfo(**{name: parameters[name] for name in wanted if parameters.get(name)})
+
+
+def _outcomes_report() -> None:
+    for outcome in list(OUTCOMES):
+        counter_add("griot_messages", outcome, OUTCOMES.pop(outcome))
 
 
 class Engine:
@@ -92,6 +99,12 @@ class Engine:
         )
         await self._pool.open()
         self._transport = Transport(timeout=settings.SEND_TIMEOUT_SECONDS)
+        self._reporter = self._loop.create_task(self._report())
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_EVERY)
+            await asyncio.to_thread(_outcomes_report)
 
     def _begin(self) -> None:
         key = self._handed.popleft()
@@ -131,6 +144,8 @@ class Engine:
             lane.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
+        self._reporter.cancel()
+        await asyncio.to_thread(_outcomes_report)
         await self._transport.close()
         await self._pool.close()
 

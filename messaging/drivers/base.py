@@ -240,7 +240,7 @@ class Driver(ABC):
 
     @abstractmethod
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
-        """Cut a webhook body into parts that each belong to one channel or account."""
+        """Cut a webhook body into parts of one channel or account each; nothing for other providers' bodies."""
 
     @abstractmethod
     def parse(self, part: WebhookPart) -> Iterable[Inbound]:

@@ -16,6 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
+from config.metrics import counter_add
 from messaging.drivers.base import Driver, Inbound, ReceivedMessage, StatusUpdate, Unknown, WebhookPart
 from messaging.drivers.news import AccountNews
 from messaging.drivers.registry import drivers
@@ -202,3 +203,4 @@ def _finish(event: InboundEvent, work: _Work) -> None:
     InboundEvent.objects.filter(pk=event.pk, status__in=_OPEN).update(
         status=status, attempts=F("attempts") + 1, processed_at=timezone.now(), problems=problems
     )
+    counter_add("griot_inbound_events", status)

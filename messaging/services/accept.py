@@ -12,8 +12,9 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
+from contacts.models import Contact
 from contacts.phones import BadPhone, phone_normalise
-from contacts.upsert import contacts_save
+from contacts.services import contacts_save
 from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import ContentError
@@ -22,7 +23,7 @@ from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
 from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.fields import uuid7
-from tenants.services.plans import PlanOwner, quota_take
+from tenants.services.plans import PlanOwner, limit_check, quota_return, quota_take
 
 MAX_AHEAD = timedelta(days=366)
 
@@ -114,23 +115,39 @@ def messages_accept(
     if not ready:
         return Acceptance([], rejections, now)
     quota_take(organization=organization, count=len(ready))
-    contact_ids = contacts_save(phones=[row.address for row in ready]) if save_contact else {}
-    messages_insert(
-        schema=organization.schema_name,
-        channel_id=channel.id,
-        rows=[InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready],
-        origin=origin,
-        priority=priority,
-        due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
-        expires_at=expires_at,
-        api_key_id=api_key_id,
-        bulk_uuid=bulk_uuid,
-        is_sensitive=is_sensitive,
-        reply_to=reply_to,
-    )
+    try:
+        contact_ids = _contacts(organization, ready) if save_contact else {}
+        messages_insert(
+            schema=organization.schema_name,
+            channel_id=channel.id,
+            rows=[
+                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready
+            ],
+            origin=origin,
+            priority=priority,
+            due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
+            expires_at=expires_at,
+            api_key_id=api_key_id,
+            bulk_uuid=bulk_uuid,
+            is_sensitive=is_sensitive,
+            reply_to=reply_to,
+        )
+    except Exception:
+        quota_return(organization=organization, count=len(ready))
+        raise
     if scheduled_at is None or scheduled_at <= now:
         transaction.on_commit(partial(lane_wake, organization.schema_name, channel.id))
     return Acceptance([Accepted(row.index, row.uuid, row.address) for row in ready], rejections, now)
+
+
+def _contacts(organization: SendingOrganization, ready: list[_Ready]) -> dict[str, int]:
+    """Contact ids by address; refused as a whole when the plan has no room for the new ones."""
+    phones = {row.address for row in ready}
+    with transaction.atomic():
+        new = len(phones) - Contact.objects.filter(phone__in=phones).count()
+        if new:
+            limit_check(organization=organization, what="contacts", adding=new)
+        return contacts_save(phones=sorted(phones))
 
 
 @dataclass(frozen=True, slots=True)

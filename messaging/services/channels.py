@@ -18,6 +18,7 @@ from tenants.agenda import LANE
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import AgendaItem, InboundRoute, Organization
+from tenants.services.plans import limit_check
 
 # Short enough that a pause is effective within a second on every process.
 _SNAPSHOT_SECONDS = 0.8
@@ -94,6 +95,7 @@ def channel_create(
     driver_of(kind)
     try:
         with transaction.atomic():
+            limit_check(organization=organization, what="channels")
             channel = Channel.objects.create(
                 name=name,
                 kind=kind,

@@ -93,7 +93,10 @@ def test_a_channel_that_is_not_connected_accepts_nothing(accept, channel, status
 
     channels._snapshots.clear()
     with pytest.raises(Conflict) as refusal:
-        accept([Draft("22961000001", TEXT, {"name": "A"})], channel=channel_by_uuid(schema=connection.schema_name, uuid=channel.uuid))
+        accept(
+            [Draft("22961000001", TEXT, {"name": "A"})],
+            channel=channel_by_uuid(schema=connection.schema_name, uuid=channel.uuid),
+        )
     assert refusal.value.code == "channel_not_connected"
     assert Message.objects.count() == 0
 
