@@ -86,7 +86,7 @@ def _ask(key: str, interval: int, size: int) -> Any:
 
 @cache
 def _client() -> redis.Redis:
-    """One connection pool per process. The library's own retries would sleep for seconds: once more, at once."""
+    """One connection pool per process. A command on a connection that the server has closed is tried once more."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=_TIMEOUT_SECONDS,
