@@ -86,11 +86,11 @@ def _ask(key: str, interval: int, size: int) -> Any:
 
 @cache
 def _client() -> redis.Redis:
-    """One connection pool per process. A command on a connection that the server has closed is tried once more."""
+    """One connection pool per process. No second tries: after a time-out the request may have been counted already."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 0),
         max_connections=_MAX_CONNECTIONS,
     )
