@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+_CODE: Final = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ def _operation(method: str, path: str, described: dict[str, Any], components: di
         method=method.upper(),
         path=path,
         summary=described["summary"],
-        text=described["description"].partition("\n\nScope:")[0],
+        text=_prose(described["description"].partition("\n\nScope:")[0]),
         scope=described.get("x-scope", ""),
         parameters=[_parameter(parameter) for parameter in described.get("parameters", [])],
         body=_rows(content.get("schema", {}), components),
@@ -99,17 +105,29 @@ def _operation(method: str, path: str, described: dict[str, Any], components: di
     )
 
 
+def _prose(text: str) -> SafeString:
+    """`text` for the page: what stands between backticks becomes code."""
+    parts = enumerate(_CODE.split(text))
+    return format_html_join("", "{}", ([_code(part) if index % 2 else part] for index, part in parts))
+
+
+def _code(text: str) -> SafeString:
+    return format_html("<code>{}</code>", text)
+
+
 def _parameter(parameter: dict[str, Any]) -> Row:
     kind = f"{_type(parameter['schema'])}, in the {parameter['in']}"
-    return Row(parameter["name"], kind, bool(parameter.get("required")), parameter.get("description", ""))
+    return Row(parameter["name"], kind, bool(parameter.get("required")), _prose(parameter.get("description", "")))
 
 
 def _answer(status: str, answer: dict[str, Any], components: dict[str, Any]) -> Answer:
     content: dict[str, Any] = next(iter(answer.get("content", {}).values()), {})
     examples = _examples(content)
     if status >= "400":
-        return Answer(status, answer["description"], codes=[example.name for example in examples])
-    return Answer(status, answer["description"], _rows(content.get("schema", {}), components), examples=examples)
+        return Answer(status, _prose(answer["description"]), codes=[example.name for example in examples])
+    return Answer(
+        status, _prose(answer["description"]), _rows(content.get("schema", {}), components), examples=examples
+    )
 
 
 def _examples(content: dict[str, Any]) -> list[Example]:
@@ -123,7 +141,9 @@ def _rows(schema: dict[str, Any], components: dict[str, Any], depth: int = 0) ->
     schema = _resolve(schema, components)
     rows: list[Row] = []
     for name, part in schema.get("properties", {}).items():
-        rows.append(Row(name, _type(part), name in schema.get("required", []), part.get("description", ""), depth))
+        rows.append(
+            Row(name, _type(part), name in schema.get("required", []), _prose(part.get("description", "")), depth)
+        )
         inner = part.get("items", part)
         if "$ref" in inner:
             rows += _rows(inner, components, depth + 1)

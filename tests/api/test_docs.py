@@ -47,6 +47,8 @@ def test_links_within_the_page_lead_somewhere_and_nothing_is_loaded_from_elsewhe
     targets = set(re.findall(r'id="([^"]+)"', page))
     assert {link for link in re.findall(r'href="#([^"]+)"', page) if link not in targets} == set()
     assert "<script" not in page
+    assert "`" not in page
+    assert "with <code>Idempotent-Replayed: true</code>" in page
     assert re.findall(r'(?:src|@import|url\()[=( "\']*(https?:[^"\')]+)', page) == []
 
 
