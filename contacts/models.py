@@ -25,6 +25,10 @@ class Contact(models.Model):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         ordering = ("-id",)
+        # `LIKE 'Ada%'` uses an index only with this operator class, unless the database's collation is C.
+        indexes: ClassVar[list[Any]] = [
+            models.Index(fields=["name"], name="contact_name_start", opclasses=["varchar_pattern_ops"])
+        ]
 
     def __str__(self) -> str:
         return self.name or (f"+{self.phone}" if self.phone else str(self.uuid))
