@@ -41,24 +41,27 @@ def phone_normalise(value: str, country: str) -> str:
         raise BadPhone("must have 8 to 20 characters")
     if _STRANGE.search(text):
         raise BadPhone("is not a phone number")
+    if _former(text):
+        return text
     if text.startswith("00"):
         text = "+" + text[2:]
     if text.startswith("+"):
         return _digits(_parse(text, None))
-    readings = []
+    # A number in use beats one whose length alone is right; the national reading beats the international one.
+    readings: list[phonenumbers.PhoneNumber] = []
+    refusals: list[BadPhone] = []
     for number, region in ((text, country), ("+" + text, None)):
         try:
-            readings.append(_parse(number, region))
+            reading = _parse(number, region)
         except BadPhone as error:
-            refusal = error
+            refusals.append(error)
+            continue
+        if phonenumbers.is_valid_number(reading):
+            return _digits(reading)
+        readings.append(reading)
     if not readings:
-        raise refusal
-    # A number in use beats one whose length alone is right; the national reading beats the international one.
-    for check in (phonenumbers.is_valid_number, _can_exist):
-        for reading in readings:
-            if check(reading):
-                return _digits(reading)
-    return _digits(readings[0])
+        raise refusals[0]
+    return _digits(next((reading for reading in readings if _can_exist(reading)), readings[0]))
 
 
 def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
@@ -79,3 +82,11 @@ def _can_exist(number: phonenumbers.PhoneNumber) -> bool:
         return True
     length = len(phonenumbers.national_significant_number(number))
     return length == FORMER_LENGTHS.get(number.country_code or 0)
+
+
+def _former(text: str) -> bool:
+    """Digits with country code in a form that was renumbered lately."""
+    return any(
+        len(text) == len(str(code)) + length and text.startswith(str(code)) and text.isdecimal()
+        for code, length in FORMER_LENGTHS.items()
+    )

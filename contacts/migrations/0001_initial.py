@@ -7,66 +7,104 @@ import tenants.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Contact',
+            name="Contact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=160, verbose_name='name')),
-                ('phone', models.CharField(blank=True, max_length=20, null=True, unique=True, verbose_name='phone')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('last_seen_at', models.DateTimeField(blank=True, null=True, verbose_name='last message from them')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=160, verbose_name="name")),
+                ("phone", models.CharField(blank=True, max_length=20, null=True, unique=True, verbose_name="phone")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("last_seen_at", models.DateTimeField(blank=True, null=True, verbose_name="last message from them")),
             ],
             options={
-                'verbose_name': 'contact',
-                'verbose_name_plural': 'contacts',
-                'ordering': ('-id',),
+                "verbose_name": "contact",
+                "verbose_name_plural": "contacts",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='ServiceWindow',
+            name="ServiceWindow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=160)),
-                ('last_inbound_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address", models.CharField(max_length=160)),
+                ("last_inbound_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Suppression',
+            name="Suppression",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(help_text="E.164 digits, or the provider's user id.", max_length=160, verbose_name='address')),
-                ('reason', models.CharField(choices=[('blacklist', 'Blacklisted'), ('opt_out', 'Opted out')], max_length=10, verbose_name='reason')),
-                ('scope', models.CharField(choices=[('all', 'Everything'), ('marketing', 'Marketing only')], default='all', max_length=10, verbose_name='applies to')),
-                ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "address",
+                    models.CharField(
+                        help_text="E.164 digits, or the provider's user id.", max_length=160, verbose_name="address"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[("blacklist", "Blacklisted"), ("opt_out", "Opted out")],
+                        max_length=10,
+                        verbose_name="reason",
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[("all", "Everything"), ("marketing", "Marketing only")],
+                        default="all",
+                        max_length=10,
+                        verbose_name="applies to",
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="since")),
             ],
             options={
-                'verbose_name': 'suppression',
-                'verbose_name_plural': 'suppressions',
-                'ordering': ('-id',),
+                "verbose_name": "suppression",
+                "verbose_name_plural": "suppressions",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Identity',
+            name="Identity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('phone', 'Phone'), ('bsuid', 'WhatsApp user id'), ('psid', 'Messenger user id'), ('igsid', 'Instagram user id')], max_length=8, verbose_name='kind')),
-                ('value', models.CharField(max_length=160, verbose_name='value')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='identities', to='contacts.contact', verbose_name='contact')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("phone", "Phone"),
+                            ("bsuid", "WhatsApp user id"),
+                            ("psid", "Messenger user id"),
+                            ("igsid", "Instagram user id"),
+                        ],
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("value", models.CharField(max_length=160, verbose_name="value")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="since")),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="identities",
+                        to="contacts.contact",
+                        verbose_name="contact",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'identity',
-                'verbose_name_plural': 'identities',
+                "verbose_name": "identity",
+                "verbose_name_plural": "identities",
             },
         ),
     ]

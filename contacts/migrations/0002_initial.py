@@ -5,30 +5,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('contacts', '0001_initial'),
-        ('messaging', '0001_initial'),
+        ("contacts", "0001_initial"),
+        ("messaging", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='servicewindow',
-            name='channel',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='messaging.channel'),
+            model_name="servicewindow",
+            name="channel",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="messaging.channel",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='suppression',
-            constraint=models.UniqueConstraint(fields=('address', 'scope'), name='suppression_once'),
+            model_name="suppression",
+            constraint=models.UniqueConstraint(fields=("address", "scope"), name="suppression_once"),
         ),
         migrations.AddConstraint(
-            model_name='identity',
-            constraint=models.UniqueConstraint(fields=('kind', 'value'), name='identity_once'),
+            model_name="identity",
+            constraint=models.UniqueConstraint(fields=("kind", "value"), name="identity_once"),
         ),
         migrations.AddConstraint(
-            model_name='servicewindow',
-            constraint=models.UniqueConstraint(fields=('channel', 'address'), name='service_window_once'),
+            model_name="servicewindow",
+            constraint=models.UniqueConstraint(fields=("channel", "address"), name="service_window_once"),
         ),
     ]

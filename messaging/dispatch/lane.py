@@ -390,14 +390,20 @@ class Lane:
         return {
             "channel": self.channel_id,
             "fence": self._taken.fence,
-            "ids": [result.id for result in results],
-            "statuses": [result.status for result in results],
-            "provider_ids": [result.provider_id for result in results],
-            "codes": [result.code for result in results],
-            "reasons": [result.reason for result in results],
-            "delays": [result.delay for result in results],
-            "sent_at": [
-                None if result.sent_at is None else datetime.fromtimestamp(result.sent_at, UTC) for result in results
-            ],
+            # One JSON text costs a fraction of seven arrays, on both sides.
+            "results": orjson.dumps(
+                [
+                    {
+                        "id": result.id,
+                        "status": result.status,
+                        "provider_id": result.provider_id,
+                        "code": result.code,
+                        "reason": result.reason,
+                        "delay": result.delay,
+                        "left_at": result.left_at,
+                    }
+                    for result in results
+                ]
+            ).decode(),
             "risks": [risk for result in results for risk in result.risks],
         }

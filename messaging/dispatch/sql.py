@@ -108,9 +108,9 @@ RETURNING message.id, message.uuid::text, message.address, message.content::text
 # Put results in. A webhook may have been quicker: whatever it wrote is never turned back.
 SETTLE = """
 WITH result AS (
-    SELECT * FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(provider_ids)s::text[], %(codes)s::text[],
-                         %(reasons)s::text[], %(delays)s::float8[], %(sent_at)s::timestamptz[])
-         AS r(id, status, provider_id, code, reason, delay, sent_at)),
+    SELECT id, status, provider_id, code, reason, delay, to_timestamp(left_at) AS sent_at
+    FROM json_to_recordset(%(results)s::json)
+         AS r(id bigint, status text, provider_id text, code text, reason text, delay float8, left_at float8)),
 before AS (
     SELECT message.id, message.status, message.sent_at, message.attempts
     FROM {schema}.messaging_message message JOIN result USING (id)

@@ -2,172 +2,364 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import messaging.drivers.registry
 import tenants.fields
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('contacts', '0001_initial'),
+        ("contacts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Channel',
+            name="Channel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('kind', models.CharField(choices=messaging.drivers.registry.driver_choices, max_length=32, verbose_name='kind')),
-                ('status', models.CharField(choices=[('connected', 'Connected'), ('paused', 'Paused'), ('pending', 'Set-up not finished'), ('disconnected', 'Disconnected')], default='connected', max_length=12, verbose_name='status')),
-                ('status_reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
-                ('is_sandbox', models.BooleanField(default=False, help_text='Talks to the sandbox instead of the provider; the only kind that test keys reach.', verbose_name='sandbox')),
-                ('external_id', models.CharField(max_length=64, verbose_name="provider's id")),
-                ('account_id', models.CharField(blank=True, max_length=64, verbose_name="provider's account")),
-                ('address', models.CharField(blank=True, help_text='E.164 digits, as customers see it.', max_length=32, verbose_name='number')),
-                ('config', models.JSONField(blank=True, default=dict, verbose_name='settings')),
-                ('secrets', tenants.fields.EncryptedJSONField(blank=True, default=dict, editable=False)),
-                ('rate_per_second', models.PositiveIntegerField(blank=True, help_text="Empty: the provider's default. 0: no limit.", null=True, verbose_name='messages per second')),
-                ('daily_cap', models.PositiveIntegerField(blank=True, help_text='Empty: grows by itself during the first days of a new number.', null=True, verbose_name='daily cap')),
-                ('enforce_window', models.BooleanField(default=True, help_text='Outside of the window the provider would accept free text and then fail it.', verbose_name='refuse free text outside the 24 h window')),
-                ('in_doubt_policy', models.CharField(choices=[('fail', 'Mark as failed, never risk sending twice'), ('requeue', 'Send again')], default='fail', max_length=8, verbose_name='campaign messages in doubt')),
-                ('quality_rating', models.CharField(blank=True, max_length=10, verbose_name='quality')),
-                ('first_live_send_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='first live send')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=messaging.drivers.registry.driver_choices, max_length=32, verbose_name="kind"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("connected", "Connected"),
+                            ("paused", "Paused"),
+                            ("pending", "Set-up not finished"),
+                            ("disconnected", "Disconnected"),
+                        ],
+                        default="connected",
+                        max_length=12,
+                        verbose_name="status",
+                    ),
+                ),
+                ("status_reason", models.CharField(blank=True, max_length=300, verbose_name="reason")),
+                (
+                    "is_sandbox",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Talks to the sandbox instead of the provider; the only kind that test keys reach.",
+                        verbose_name="sandbox",
+                    ),
+                ),
+                ("external_id", models.CharField(max_length=64, verbose_name="provider's id")),
+                ("account_id", models.CharField(blank=True, max_length=64, verbose_name="provider's account")),
+                (
+                    "address",
+                    models.CharField(
+                        blank=True, help_text="E.164 digits, as customers see it.", max_length=32, verbose_name="number"
+                    ),
+                ),
+                ("config", models.JSONField(blank=True, default=dict, verbose_name="settings")),
+                ("secrets", tenants.fields.EncryptedJSONField(blank=True, default=dict, editable=False)),
+                (
+                    "rate_per_second",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Empty: the provider's default. 0: no limit.",
+                        null=True,
+                        verbose_name="messages per second",
+                    ),
+                ),
+                (
+                    "daily_cap",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Empty: grows by itself during the first days of a new number.",
+                        null=True,
+                        verbose_name="daily cap",
+                    ),
+                ),
+                (
+                    "enforce_window",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Outside of the window the provider would accept free text and then fail it.",
+                        verbose_name="refuse free text outside the 24 h window",
+                    ),
+                ),
+                (
+                    "in_doubt_policy",
+                    models.CharField(
+                        choices=[("fail", "Mark as failed, never risk sending twice"), ("requeue", "Send again")],
+                        default="fail",
+                        max_length=8,
+                        verbose_name="campaign messages in doubt",
+                    ),
+                ),
+                ("quality_rating", models.CharField(blank=True, max_length=10, verbose_name="quality")),
+                (
+                    "first_live_send_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="first live send"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
             ],
             options={
-                'verbose_name': 'channel',
-                'verbose_name_plural': 'channels',
-                'ordering': ('name', 'id'),
-                'constraints': [models.UniqueConstraint(fields=('kind', 'external_id'), name='channel_once_per_address')],
+                "verbose_name": "channel",
+                "verbose_name_plural": "channels",
+                "ordering": ("name", "id"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("kind", "external_id"), name="channel_once_per_address")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='IdempotencyRecord',
+            name="IdempotencyRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('api_key_id', models.BigIntegerField()),
-                ('key', models.CharField(max_length=255)),
-                ('request_hash', models.CharField(max_length=64)),
-                ('response_status', models.PositiveSmallIntegerField()),
-                ('response_body', models.JSONField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("api_key_id", models.BigIntegerField()),
+                ("key", models.CharField(max_length=255)),
+                ("request_hash", models.CharField(max_length=64)),
+                ("response_status", models.PositiveSmallIntegerField()),
+                ("response_body", models.JSONField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='idempotency_age')],
-                'constraints': [models.UniqueConstraint(fields=('api_key_id', 'key'), name='idempotency_once')],
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_age")],
+                "constraints": [models.UniqueConstraint(fields=("api_key_id", "key"), name="idempotency_once")],
             },
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('direction', models.CharField(choices=[('out', 'Out'), ('in', 'In')], max_length=3, verbose_name='direction')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('scheduled', 'Scheduled'), ('processing', 'Being sent'), ('in_doubt', 'In doubt'), ('sent', 'Sent'), ('delivered', 'Delivered'), ('read', 'Read'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('received', 'Received')], max_length=10, verbose_name='status')),
-                ('priority', models.SmallIntegerField(db_default=10, default=10, verbose_name='priority')),
-                ('address', models.CharField(max_length=128, verbose_name='customer')),
-                ('type', models.CharField(max_length=24, verbose_name='type')),
-                ('content', models.JSONField(verbose_name='content')),
-                ('is_sensitive', models.BooleanField(db_default=False, default=False, verbose_name='sensitive')),
-                ('origin', models.CharField(choices=[('api', 'API'), ('otp', 'One-time password'), ('admin', 'Admin'), ('campaign', 'Campaign'), ('customer', 'Customer')], max_length=10, verbose_name='origin')),
-                ('api_key_id', models.BigIntegerField(blank=True, null=True)),
-                ('bulk_uuid', models.UUIDField(blank=True, null=True, verbose_name='bulk')),
-                ('reply_to', models.CharField(blank=True, db_default='', max_length=255, verbose_name='answers')),
-                ('provider_id', models.CharField(blank=True, max_length=255, null=True, verbose_name="provider's message id")),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
-                ('attempts', models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='attempts')),
-                ('fence', models.BigIntegerField(blank=True, editable=False, null=True)),
-                ('claimed_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='queued')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
-                ('delivered_at', models.DateTimeField(blank=True, null=True, verbose_name='delivered')),
-                ('read_at', models.DateTimeField(blank=True, null=True, verbose_name='read')),
-                ('failed_at', models.DateTimeField(blank=True, null=True, verbose_name='failed')),
-                ('error_code', models.CharField(blank=True, db_default='', max_length=40, verbose_name='error code')),
-                ('error_reason', models.CharField(blank=True, db_default='', max_length=500, verbose_name='reason')),
-                ('channel', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='messaging.channel', verbose_name='channel')),
-                ('contact', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='contacts.contact', verbose_name='contact')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                (
+                    "direction",
+                    models.CharField(choices=[("out", "Out"), ("in", "In")], max_length=3, verbose_name="direction"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("scheduled", "Scheduled"),
+                            ("processing", "Being sent"),
+                            ("in_doubt", "In doubt"),
+                            ("sent", "Sent"),
+                            ("delivered", "Delivered"),
+                            ("read", "Read"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("received", "Received"),
+                        ],
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("priority", models.SmallIntegerField(db_default=10, default=10, verbose_name="priority")),
+                ("address", models.CharField(max_length=128, verbose_name="customer")),
+                ("type", models.CharField(max_length=24, verbose_name="type")),
+                ("content", models.JSONField(verbose_name="content")),
+                ("is_sensitive", models.BooleanField(db_default=False, default=False, verbose_name="sensitive")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("api", "API"),
+                            ("otp", "One-time password"),
+                            ("admin", "Admin"),
+                            ("campaign", "Campaign"),
+                            ("customer", "Customer"),
+                        ],
+                        max_length=10,
+                        verbose_name="origin",
+                    ),
+                ),
+                ("api_key_id", models.BigIntegerField(blank=True, null=True)),
+                ("bulk_uuid", models.UUIDField(blank=True, null=True, verbose_name="bulk")),
+                ("reply_to", models.CharField(blank=True, db_default="", max_length=255, verbose_name="answers")),
+                (
+                    "provider_id",
+                    models.CharField(blank=True, max_length=255, null=True, verbose_name="provider's message id"),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due")),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name="attempts")),
+                ("fence", models.BigIntegerField(blank=True, editable=False, null=True)),
+                ("claimed_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "queued_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="queued"),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
+                ("delivered_at", models.DateTimeField(blank=True, null=True, verbose_name="delivered")),
+                ("read_at", models.DateTimeField(blank=True, null=True, verbose_name="read")),
+                ("failed_at", models.DateTimeField(blank=True, null=True, verbose_name="failed")),
+                ("error_code", models.CharField(blank=True, db_default="", max_length=40, verbose_name="error code")),
+                ("error_reason", models.CharField(blank=True, db_default="", max_length=500, verbose_name="reason")),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="messaging.channel",
+                        verbose_name="channel",
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="messages",
+                        to="contacts.contact",
+                        verbose_name="contact",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'message',
-                'verbose_name_plural': 'messages',
-                'ordering': ('-id',),
+                "verbose_name": "message",
+                "verbose_name_plural": "messages",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='SendAttempt',
+            name="SendAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='at')),
-                ('number', models.PositiveSmallIntegerField(verbose_name='attempt')),
-                ('outcome', models.CharField(choices=[('retry', 'Will be tried again'), ('failed', 'Failed'), ('in_doubt', 'In doubt'), ('resolved', 'Doubt resolved')], max_length=10, verbose_name='outcome')),
-                ('code', models.CharField(blank=True, max_length=40, verbose_name='code')),
-                ('reason', models.CharField(blank=True, max_length=500, verbose_name='reason')),
-                ('next_at', models.DateTimeField(blank=True, null=True, verbose_name='next')),
-                ('message', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='send_attempts', to='messaging.message')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="at")),
+                ("number", models.PositiveSmallIntegerField(verbose_name="attempt")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("retry", "Will be tried again"),
+                            ("failed", "Failed"),
+                            ("in_doubt", "In doubt"),
+                            ("resolved", "Doubt resolved"),
+                        ],
+                        max_length=10,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("code", models.CharField(blank=True, max_length=40, verbose_name="code")),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
+                ("next_at", models.DateTimeField(blank=True, null=True, verbose_name="next")),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="send_attempts",
+                        to="messaging.message",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'attempt',
-                'verbose_name_plural': 'attempts',
-                'ordering': ('id',),
+                "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='ChannelCount',
+            name="ChannelCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('hour', models.DateTimeField()),
-                ('metric', models.CharField(choices=[('accepted', 'Accepted'), ('sent', 'Sent'), ('delivered', 'Delivered'), ('read', 'Read'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('received', 'Received'), ('spam', 'Spam errors'), ('quality', 'Quality errors'), ('template_pause', 'Template pauses')], max_length=16)),
-                ('count', models.BigIntegerField()),
-                ('squashed', models.BooleanField(db_default=False, default=False)),
-                ('channel', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='counts', to='messaging.channel')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("hour", models.DateTimeField()),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("sent", "Sent"),
+                            ("delivered", "Delivered"),
+                            ("read", "Read"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("received", "Received"),
+                            ("spam", "Spam errors"),
+                            ("quality", "Quality errors"),
+                            ("template_pause", "Template pauses"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("count", models.BigIntegerField()),
+                ("squashed", models.BooleanField(db_default=False, default=False)),
+                (
+                    "channel",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="counts",
+                        to="messaging.channel",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'counter',
-                'verbose_name_plural': 'counters',
-                'indexes': [models.Index(fields=['channel', 'hour'], include=('metric', 'count'), name='channel_count_sum'), models.Index(condition=models.Q(('squashed', False)), fields=['id'], name='channel_count_unsquashed')],
+                "verbose_name": "counter",
+                "verbose_name_plural": "counters",
+                "indexes": [
+                    models.Index(fields=["channel", "hour"], include=("metric", "count"), name="channel_count_sum"),
+                    models.Index(
+                        condition=models.Q(("squashed", False)), fields=["id"], name="channel_count_unsquashed"
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'queued')), fields=['channel', 'priority', 'id'], name='message_claim'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "queued")), fields=["channel", "priority", "id"], name="message_claim"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'scheduled')), fields=['channel', 'due_at'], name='message_due'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "scheduled")), fields=["channel", "due_at"], name="message_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status__in', ['processing', 'in_doubt'])), fields=['channel', 'claimed_at'], name='message_open'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status__in", ["processing", "in_doubt"])),
+                fields=["channel", "claimed_at"],
+                name="message_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['channel', '-id'], name='message_of_channel'),
+            model_name="message",
+            index=models.Index(fields=["channel", "-id"], name="message_of_channel"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['address', '-id'], name='message_of_address'),
+            model_name="message",
+            index=models.Index(fields=["address", "-id"], name="message_of_address"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('contact__isnull', False)), fields=['contact', '-id'], name='message_of_contact'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("contact__isnull", False)), fields=["contact", "-id"], name="message_of_contact"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-id'], name='message_failed'),
+            model_name="message",
+            index=models.Index(condition=models.Q(("status", "failed")), fields=["-id"], name="message_failed"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('bulk_uuid__isnull', False)), fields=['bulk_uuid'], name='message_of_bulk'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("bulk_uuid__isnull", False)), fields=["bulk_uuid"], name="message_of_bulk"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('provider_id__isnull', False)), fields=('channel', 'provider_id'), name='message_provider_once'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("provider_id__isnull", False)),
+                fields=("channel", "provider_id"),
+                name="message_provider_once",
+            ),
         ),
     ]

@@ -157,7 +157,7 @@ class _Ready:
     to: str
     address: str
     type: str
-    content: str
+    content: bytes
     needs_window: bool
 
 
@@ -192,7 +192,7 @@ def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str
         draft.to,
         address,
         str(content["type"]),
-        orjson.dumps(content).decode(),
+        orjson.dumps(content),
         channel.checks_window and driver.needs_window(content),
     )
 

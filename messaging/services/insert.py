@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from psycopg import sql
 
@@ -20,8 +21,7 @@ WITH inserted AS (
          api_key_id, bulk_uuid, reply_to, due_at, expires_at)
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
            %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s
-    FROM unnest(%(uuids)s::uuid[], %(contacts)s::bigint[], %(addresses)s::text[], %(types)s::text[],
-                %(contents)s::jsonb[]) AS row(uuid, contact, address, type, content)
+    FROM json_to_recordset(%(rows)s::json) AS row(uuid uuid, contact bigint, address text, type text, content jsonb)
     RETURNING 1),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
@@ -39,7 +39,7 @@ class InsertRow:
     uuid: UUID
     address: str
     type: str
-    content: str
+    content: bytes
     contact_id: int | None
 
 
@@ -79,10 +79,18 @@ def messages_insert(
                 "reply_to": reply_to,
                 "due": due_at,
                 "expires": expires_at,
-                "uuids": [row.uuid for row in rows],
-                "contacts": [row.contact_id for row in rows],
-                "addresses": [row.address for row in rows],
-                "types": [row.type for row in rows],
-                "contents": [row.content for row in rows],
+                # One JSON text costs a fraction of five arrays; the content is JSON already and goes in as it is.
+                "rows": orjson.dumps(
+                    [
+                        {
+                            "uuid": row.uuid,
+                            "contact": row.contact_id,
+                            "address": row.address,
+                            "type": row.type,
+                            "content": orjson.Fragment(row.content),
+                        }
+                        for row in rows
+                    ]
+                ).decode(),
             },
         )
