@@ -111,7 +111,11 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
 
     @display(description=gettext_lazy("error"))
     def error_head(self, obj: Message) -> str:
-        return format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', obj.error_reason) if obj.error_reason else ""
+        return (
+            format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', obj.error_reason)
+            if obj.error_reason
+            else ""
+        )
 
     @display(description=gettext_lazy("content"))
     def raw_content(self, obj: Message) -> str:
