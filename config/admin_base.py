@@ -184,6 +184,7 @@ class BigTableAdmin(GriotAdmin[M]):
 
     paginator = CappedPaginator
     ordering = ("-id",)
+    list_per_page = 40
     sortable_by: ClassVar[tuple[str, ...]] = ()
     # "All that match" belongs into a background job, never into a request.
     list_disable_select_all = True

@@ -87,7 +87,7 @@ def test_older_and_newer_lead_through_all_messages_once(browser_of: Callable[[st
     back = browser.get(url + second.newer_url).context["cl"]
 
     ids = [message.pk for message in first.result_list] + [message.pk for message in second.result_list]
-    assert (len(first.result_list), len(second.result_list)) == (50, 10)
+    assert (len(first.result_list), len(second.result_list)) == (40, 20)
     assert ids == sorted(ids, reverse=True) and len(set(ids)) == 60
     assert [message.pk for message in back.result_list] == [message.pk for message in first.result_list]
     assert (first.newer_url, second.older_url) == ("", "")
