@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(eq=False)
 class ServiceError(Exception):
     """A refusal that the caller can understand.
 

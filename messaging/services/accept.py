@@ -125,6 +125,7 @@ def messages_accept(
             ],
             origin=origin,
             priority=priority,
+            queued_at=now,
             due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
             expires_at=expires_at,
             api_key_id=api_key_id,

@@ -18,9 +18,9 @@ _INSERT = """
 WITH inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         api_key_id, bulk_uuid, reply_to, due_at, expires_at)
+         api_key_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
-           %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s
+           %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
     FROM json_to_recordset(%(rows)s::json) AS row(uuid uuid, contact bigint, address text, type text, content jsonb)
     RETURNING 1),
 counted AS (
@@ -55,6 +55,7 @@ def messages_insert(
     rows: Sequence[InsertRow],
     origin: str,
     priority: int,
+    queued_at: datetime,
     due_at: datetime | None,
     expires_at: datetime | None,
     api_key_id: int | None,
@@ -77,6 +78,7 @@ def messages_insert(
                 "api_key": api_key_id,
                 "bulk": bulk_uuid,
                 "reply_to": reply_to,
+                "queued": queued_at,
                 "due": due_at,
                 "expires": expires_at,
                 # One JSON text costs a fraction of five arrays; the content is JSON already and goes in as it is.
