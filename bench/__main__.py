@@ -44,7 +44,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     organization = Organization.objects.get(slug=instance.demo["organization"]["slug"])
     # The API is measured without a dispatch worker: on two cores the sends of what was accepted would share them.
     parts: dict[str, Callable[[], list[Row]]] = {
-        "api": lambda: rows_single(instance, count=4000 // scale),
+        "api": lambda: rows_single(instance, count=6000 // scale),
         "bulk": lambda: rows_bulk(instance),
         "engine": lambda: rows_campaign(instance, organization, count=50_000 // scale),
         "pacing": lambda: rows_pacing(instance, organization, seconds=30 // min(scale, 3)),

@@ -20,7 +20,7 @@ BATCH = 100
 
 
 def rows_statuses(instance: Instance, organization: Any, *, messages: int) -> list[Row]:
-    """Send `messages`, hold their statuses back, then post `sent`, `delivered` and `read` for each in signed batches."""
+    """Send `messages` without statuses, then post `sent`, `delivered` and `read` for each in signed batches."""
     from django.db.models import Max
     from django_tenants.utils import tenant_context
 
