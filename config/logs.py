@@ -1,4 +1,4 @@
-"""Structured logs: each line carries the request id and the organisation; secrets are masked before they are written."""
+"""Structured logs: each line carries the request id and the organisation; secrets are masked before writing."""
 
 from __future__ import annotations
 

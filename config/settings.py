@@ -81,7 +81,16 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 # Paths of the published APIs and of the providers' webhooks: the organisation comes from the credential, on any host.
-CREDENTIAL_PATHS: tuple[str, ...] = ("/api/", "/v1/", "/webhook/", "/healthz", "/readyz", "/metrics", "/docs/", "/static/")
+CREDENTIAL_PATHS: tuple[str, ...] = (
+    "/api/",
+    "/v1/",
+    "/webhook/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs/",
+    "/static/",
+)
 
 TEMPLATES = [
     {
@@ -115,6 +124,7 @@ DATABASES = {
         "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "griot_test")},
     }
 }
+ORIGINAL_BACKEND = "config.postgresql"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -97,7 +97,7 @@ def messages_accept(
     is_sensitive: bool = False,
     reply_to: str = "",
 ) -> Acceptance:
-    """Put the drafts into the channel's queue: all that can be sent are inserted by one statement, the rest rejected.
+    """Put the drafts into the channel's queue: all that may be sent are inserted by one statement, the rest rejected.
 
     The schema of `organization` must be the current one. The lane is woken after the commit. Raises `Conflict`
     channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
@@ -110,22 +110,22 @@ def messages_accept(
         raise InvalidInput("schedule_too_far", "Must be within a year.", {"scheduleAt": "must be within a year"})
     prepare = partial(_prepare, channel=channel, country=organization.default_country)
     ready, rejections = _sort_out(drafts, prepare)
-    ready, refused = _guard(ready, channel=channel, now=now)
-    rejections = sorted([*rejections, *refused], key=lambda rejection: rejection.index)
     if not ready:
         return Acceptance([], rejections, now)
     quota_take(organization=organization, count=len(ready))
     try:
         contact_ids = _contacts(organization, ready) if save_contact else {}
-        messages_insert(
+        held_back = messages_insert(
             schema=organization.schema_name,
             channel_id=channel.id,
             rows=[
-                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address)) for row in ready
+                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address), row.needs_window)
+                for row in ready
             ],
             origin=origin,
             priority=priority,
             queued_at=now,
+            window_from=now - channel.driver.service_window,
             due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
             expires_at=expires_at,
             api_key_id=api_key_id,
@@ -136,7 +136,12 @@ def messages_accept(
     except Exception:
         quota_return(organization=organization, count=len(ready))
         raise
-    if scheduled_at is None or scheduled_at <= now:
+    if held_back:
+        quota_return(organization=organization, count=len(held_back))
+        refused = _refused([row for row in ready if row.uuid in held_back])
+        rejections = sorted([*rejections, *refused], key=lambda rejection: rejection.index)
+        ready = [row for row in ready if row.uuid not in held_back]
+    if ready and (scheduled_at is None or scheduled_at <= now):
         transaction.on_commit(partial(lane_wake, organization.schema_name, channel.id))
     return Acceptance([Accepted(row.index, row.uuid, row.address) for row in ready], rejections, now)
 
@@ -198,49 +203,25 @@ def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str
     )
 
 
-def _guard(ready: list[_Ready], *, channel: ChannelSnapshot, now: datetime) -> tuple[list[_Ready], list[Rejection]]:
-    """Take out who must not be written to: blacklisted or opted out of everything, and closed windows."""
-    if not ready:
-        return ready, []
-    blocked, open_windows = _lists(
-        [row.address for row in ready], channel=channel, needs_window=any(row.needs_window for row in ready), now=now
-    )
-    if not blocked and open_windows is None:
-        return ready, []
-    kept, refused = [], []
-    for row in ready:
-        if row.address in blocked:
-            refused.append(
-                Rejection(
-                    row.index,
-                    row.to,
-                    "suppressed",
-                    "This number is blacklisted or has opted out.",
-                    {"to": "is suppressed"},
-                )
-            )
-        elif row.needs_window and open_windows is not None and row.address not in open_windows:
-            reason = "This person has not written within the last 24 hours: only a template may be sent."
-            refused.append(Rejection(row.index, row.to, "window_closed", reason, {"to": "has no open 24 h window"}))
-        else:
-            kept.append(row)
-    return kept, refused
-
-
-def _lists(
-    addresses: list[str], *, channel: ChannelSnapshot, needs_window: bool, now: datetime
-) -> tuple[set[str], set[str] | None]:
-    """(suppressed addresses, addresses with an open window or None when windows do not matter)."""
+def _refused(held_back: list[_Ready]) -> list[Rejection]:
+    """Why the insert held these back: blacklisted or opted out of everything, else a closed window."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT address FROM contacts_suppression WHERE scope = 'all' AND address = ANY(%s)", [addresses]
+            "SELECT address FROM contacts_suppression WHERE scope = 'all' AND address = ANY(%s)",
+            [[row.address for row in held_back]],
         )
-        blocked = {address for (address,) in cursor.fetchall()}
-        if not needs_window:
-            return blocked, None
-        cursor.execute(
-            "SELECT address FROM contacts_servicewindow"
-            " WHERE channel_id = %s AND last_inbound_at > %s AND address = ANY(%s)",
-            [channel.id, now - channel.driver.service_window, addresses],
+        suppressed = {address for (address,) in cursor.fetchall()}
+    return [
+        Rejection(
+            row.index, row.to, "suppressed", "This number is blacklisted or has opted out.", {"to": "is suppressed"}
         )
-        return blocked, {address for (address,) in cursor.fetchall()}
+        if row.address in suppressed or not row.needs_window
+        else Rejection(
+            row.index,
+            row.to,
+            "window_closed",
+            "This person has not written within the last 24 hours: only a template may be sent.",
+            {"to": "has no open 24 h window"},
+        )
+        for row in held_back
+    ]

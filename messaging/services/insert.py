@@ -12,23 +12,35 @@ import orjson
 from django.db import connection
 from psycopg import sql
 
+# Who must not be written to is held back by the statement itself: no look-up before it, and no gap between the two.
 # The lane's row is written only when nobody is due to look at it soon: a hot row would make all senders queue for it.
 # What `due_at` may then be, and why no message is forgotten, is in docs/engine.md, "No lost wake-up".
 _INSERT = """
-WITH inserted AS (
+WITH given AS (
+    SELECT * FROM json_to_recordset(%(rows)s::json)
+        AS row(uuid uuid, contact bigint, address text, type text, content jsonb, needs_window boolean)),
+inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
          api_key_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
            %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
-    FROM json_to_recordset(%(rows)s::json) AS row(uuid uuid, contact bigint, address text, type text, content jsonb)
-    RETURNING 1),
+    FROM given
+    WHERE NOT EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
+                      WHERE suppression.address = given.address AND suppression.scope = 'all')
+      AND (NOT given.needs_window OR EXISTS (
+          SELECT 1 FROM {schema}.contacts_servicewindow service_window
+          WHERE service_window.channel_id = %(channel)s AND service_window.address = given.address
+            AND service_window.last_inbound_at > %(window_from)s))
+    RETURNING uuid),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
-    SELECT %(channel)s, date_trunc('hour', now()), 'accepted', count(*) FROM inserted)
-UPDATE public.tenants_agendaitem SET due_at = COALESCE(%(due)s, now() + interval '5 seconds')
-WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
-  AND (due_at IS NULL OR due_at > COALESCE(%(due)s, now() + interval '5 seconds'))
+    SELECT %(channel)s, date_trunc('hour', now()), 'accepted', count(*) FROM inserted HAVING count(*) > 0),
+looked_after AS (
+    UPDATE public.tenants_agendaitem SET due_at = COALESCE(%(due)s, now() + interval '5 seconds')
+    WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
+      AND (due_at IS NULL OR due_at > COALESCE(%(due)s, now() + interval '5 seconds')))
+SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted)
 """
 
 
@@ -41,6 +53,7 @@ class InsertRow:
     type: str
     content: bytes
     contact_id: int | None
+    needs_window: bool
 
 
 @lru_cache(maxsize=4096)
@@ -56,14 +69,18 @@ def messages_insert(
     origin: str,
     priority: int,
     queued_at: datetime,
+    window_from: datetime,
     due_at: datetime | None,
     expires_at: datetime | None,
     api_key_id: int | None,
     bulk_uuid: UUID | None,
     is_sensitive: bool,
     reply_to: str,
-) -> None:
-    """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip."""
+) -> set[UUID]:
+    """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip.
+
+    Returns the uuids that were held back: suppressed, or without a service window that opened after `window_from`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _statement(schema),
@@ -79,6 +96,7 @@ def messages_insert(
                 "bulk": bulk_uuid,
                 "reply_to": reply_to,
                 "queued": queued_at,
+                "window_from": window_from,
                 "due": due_at,
                 "expires": expires_at,
                 # One JSON text costs a fraction of five arrays; the content is JSON already and goes in as it is.
@@ -90,9 +108,11 @@ def messages_insert(
                             "address": row.address,
                             "type": row.type,
                             "content": orjson.Fragment(row.content),
+                            "needs_window": row.needs_window,
                         }
                         for row in rows
                     ]
                 ).decode(),
             },
         )
+        return {uuid for (uuid,) in cursor.fetchall()}
