@@ -124,6 +124,8 @@ DATABASES = {
         "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "griot_test")},
     }
 }
+# Hot statements are prepared on the server. Behind pgbouncer in transaction mode that needs pgbouncer 1.21 or newer.
+DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", True)
 ORIGINAL_BACKEND = "config.postgresql"
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

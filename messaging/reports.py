@@ -134,7 +134,7 @@ def channel_risk_score(*, channel: Channel, now: datetime | None = None) -> int:
 
 
 # Beyond this a queue is shown as "more than": counting a huge queue exactly would cost more than it tells.
-QUEUE_COUNTED = 100_000
+QUEUE_COUNTED = 10_000
 
 
 def queue_states(*, channel_ids: Iterable[int]) -> dict[int, QueueState]:
@@ -143,11 +143,11 @@ def queue_states(*, channel_ids: Iterable[int]) -> dict[int, QueueState]:
         cursor.execute(
             """SELECT channel.id,
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'queued' LIMIT %(most)s) AS counted),
+                    AND status = 'queued' LIMIT %(most)s + 1) AS counted),
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'scheduled' LIMIT %(most)s) AS counted),
+                    AND status = 'scheduled' LIMIT %(most)s + 1) AS counted),
                  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s) AS counted),
+                    AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s + 1) AS counted),
                  (SELECT EXTRACT(EPOCH FROM now() - queued_at)::float8 FROM messaging_message
                   WHERE channel_id = channel.id AND status = 'queued' ORDER BY priority, id LIMIT 1)
                FROM unnest(%(ids)s::bigint[]) AS channel(id)""",

@@ -21,6 +21,8 @@ _SENDER = _VIEWER | {
 _MANAGER = _SENDER | {
     "messaging.*": WRITE,
     "contacts.*": FULL,
+    "contacts.contact": FULL,
+    "contacts.identity": FULL,
     "tenants.membership": VIEW,
     "tenants.user": VIEW,
 }

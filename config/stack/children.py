@@ -8,8 +8,9 @@ from config.queues import DISPATCH, TASK_QUEUES
 from config.stack.environment import Listening
 from config.stack.supervisor import Child
 
-_WEB_WORKERS = "2"
-_WEB_THREADS = "4"
+# More processes than threads: threads of one process wait for each other at every answer of the database.
+_WEB_WORKERS = "4"
+_WEB_THREADS = "2"
 # A dispatch task only hands a channel to the worker's event loop, which sends for all of them.
 _DISPATCH_THREADS = "4"
 _DEFAULT_PROCESSES = "2"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from django.db import connection
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -16,9 +14,8 @@ from messaging.dispatch.channel_state import WARMUP_CAPS, daily_limit, warmup_da
 from messaging.drivers.base import Capability
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
-from messaging.reports import ChannelDay, Risk, channel_days, channel_risks
+from messaging.reports import QUEUE_COUNTED, ChannelDay, Risk, channel_days, channel_risks, queue_states
 
-QUEUE_CAP: Final = 10_000
 _RAISED, _HIGH = 25, 60
 _COLOURS = {"connected": "success", "paused": "danger", "pending": "warning", "disconnected": "default"}
 
@@ -50,7 +47,7 @@ def channels_health(*, channels: Iterable[Channel]) -> dict[int, ChannelHealth]:
     """Channel id -> health, in three queries however many channels there are."""
     rows = list(channels)
     days, risks = channel_days(channels=rows), channel_risks(channels=rows)
-    queues = queue_depths(channel_ids=[channel.pk for channel in rows])
+    queues = {pk: state.queued for pk, state in queue_states(channel_ids=[row.pk for row in rows]).items()}
     return {
         channel.pk: ChannelHealth(
             day=days[channel.pk],
@@ -65,26 +62,9 @@ def channels_health(*, channels: Iterable[Channel]) -> dict[int, ChannelHealth]:
     }
 
 
-def queue_depths(*, channel_ids: Iterable[int]) -> dict[int, int]:
-    """Channel id -> messages that could go out now, counted up to QUEUE_CAP + 1 each, in one query.
-
-    A page needs no more than that, and counting stops early in the partial index of queued messages.
-    """
-    sql = """
-        SELECT wanted.id, (
-            SELECT COUNT(*) FROM (
-                SELECT 1 FROM messaging_message WHERE channel_id = wanted.id AND status = 'queued' LIMIT %s
-            ) AS capped
-        ) FROM unnest(%s::bigint[]) AS wanted(id)
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [QUEUE_CAP + 1, list(channel_ids)])
-        return dict(cursor.fetchall())
-
-
 def queue_text(queue: int) -> str:
     """How many wait to go out now: "more than 10,000" where counting stops."""
-    return _("more than %(count)s") % {"count": _number(QUEUE_CAP)} if queue > QUEUE_CAP else _number(queue)
+    return _("more than %(count)s") % {"count": _number(QUEUE_COUNTED)} if queue > QUEUE_COUNTED else _number(queue)
 
 
 def risk_text(risk: Risk) -> str:

@@ -9,8 +9,10 @@ from functools import lru_cache
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.conf import settings
 from psycopg import sql
+
+from config.postgresql.statements import statement_cursor
 
 # Who must not be written to is held back by the statement itself: no look-up before it, and no gap between the two.
 # The lane's row is written only when nobody is due to look at it soon: a hot row would make all senders queue for it.
@@ -81,7 +83,7 @@ def messages_insert(
 
     Returns the uuids that were held back: suppressed, or without a service window that opened after `window_from`.
     """
-    with connection.cursor() as cursor:
+    with statement_cursor() as cursor:
         cursor.execute(
             _statement(schema),
             {
@@ -114,5 +116,6 @@ def messages_insert(
                     ]
                 ).decode(),
             },
+            prepare=settings.DATABASE_PREPARE,
         )
         return {uuid for (uuid,) in cursor.fetchall()}
