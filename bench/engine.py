@@ -76,7 +76,7 @@ def raw_rate(instance: Instance, count: int) -> float:
 
 
 def campaign(instance: Instance, organization: Any, count: int) -> tuple[float, float, float]:
-    """Send `count` messages through one unlimited channel: messages/s, and the worker's MiB at the start and the end."""
+    """Send `count` messages through one unlimited channel: messages/s, the worker's MiB at the start and the end."""
     from django_tenants.utils import tenant_context
 
     from messaging.models import Message

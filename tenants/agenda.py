@@ -124,7 +124,8 @@ def _items_lease(limit: int) -> list[Lease]:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE public.tenants_agendaitem
-               SET leased_until = now() + %s * interval '1 second', lease_owner = %s, fence = fence + 1, attempts = attempts + 1
+               SET leased_until = now() + %s * interval '1 second', lease_owner = %s, fence = fence + 1,
+                   attempts = attempts + 1
                WHERE id IN (
                    SELECT id FROM public.tenants_agendaitem
                    WHERE due_at <= now() AND kind <> %s AND (leased_until IS NULL OR leased_until < now())

@@ -19,7 +19,7 @@ _DEFAULT_PROCESSES = "2"
 def platform_children(listening: Listening) -> list[Child]:
     """Sandbox (when it is ours), web server, dispatch worker, worker for all other queues, beat."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-A", "config"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     others = ",".join(queue.name for queue in TASK_QUEUES if queue.name != DISPATCH)
     children = [
         Child("web", [python, "-m", "granian", "--interface", "wsgi", "--host", listening.host,

@@ -56,7 +56,7 @@ def message_story(message: Message, attempts: list[SendAttempt]) -> list[Step]:
 
 
 def _accepted(message: Message) -> Step:
-    text = _("Through the %(origin)s, for %(channel)s.") % {
+    text = _("%(origin)s, through %(channel)s.") % {
         "origin": message.get_origin_display(),
         "channel": message.channel,
     }

@@ -2,55 +2,95 @@
 
 import django.core.validators
 import django.db.models.functions.datetime
-import tenants.fields
 from django.db import migrations, models
+
+import tenants.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='OtpPolicy',
+            name="OtpPolicy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('max_attempts', models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(20)], verbose_name='guesses per code')),
-                ('resend_after_seconds', models.PositiveIntegerField(default=30, verbose_name='seconds between two codes to one number')),
-                ('per_number_per_hour', models.PositiveIntegerField(default=5, validators=[django.core.validators.MinValueValidator(1)], verbose_name='codes per number and hour')),
-                ('per_prefix_per_hour', models.PositiveIntegerField(default=200, validators=[django.core.validators.MinValueValidator(1)], verbose_name='codes per number range and hour')),
-                ('per_organization_per_hour', models.PositiveIntegerField(default=5000, validators=[django.core.validators.MinValueValidator(1)], verbose_name='codes per hour in all')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "max_attempts",
+                    models.PositiveSmallIntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(20),
+                        ],
+                        verbose_name="guesses per code",
+                    ),
+                ),
+                (
+                    "resend_after_seconds",
+                    models.PositiveIntegerField(default=30, verbose_name="seconds between two codes to one number"),
+                ),
+                (
+                    "per_number_per_hour",
+                    models.PositiveIntegerField(
+                        default=5,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="codes per number and hour",
+                    ),
+                ),
+                (
+                    "per_prefix_per_hour",
+                    models.PositiveIntegerField(
+                        default=200,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="codes per number range and hour",
+                    ),
+                ),
+                (
+                    "per_organization_per_hour",
+                    models.PositiveIntegerField(
+                        default=5000,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="codes per hour in all",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'one-time password policy',
-                'verbose_name_plural': 'one-time password policy',
+                "verbose_name": "one-time password policy",
+                "verbose_name_plural": "one-time password policy",
             },
         ),
         migrations.CreateModel(
-            name='OneTimePassword',
+            name="OneTimePassword",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('phone', models.CharField(max_length=20, verbose_name='phone')),
-                ('prefix', models.CharField(max_length=12, verbose_name='prefix')),
-                ('code_hash', models.CharField(editable=False, max_length=64)),
-                ('channel_id', models.BigIntegerField()),
-                ('message_uuid', models.UUIDField(blank=True, null=True, verbose_name='message')),
-                ('api_key_id', models.BigIntegerField(blank=True, null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
-                ('max_attempts', models.PositiveSmallIntegerField(verbose_name='attempts allowed')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('verified_at', models.DateTimeField(blank=True, null=True, verbose_name='verified')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                ("phone", models.CharField(max_length=20, verbose_name="phone")),
+                ("prefix", models.CharField(max_length=12, verbose_name="prefix")),
+                ("code_hash", models.CharField(editable=False, max_length=64)),
+                ("channel_id", models.BigIntegerField()),
+                ("message_uuid", models.UUIDField(blank=True, null=True, verbose_name="message")),
+                ("api_key_id", models.BigIntegerField(blank=True, null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
+                ("max_attempts", models.PositiveSmallIntegerField(verbose_name="attempts allowed")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("verified_at", models.DateTimeField(blank=True, null=True, verbose_name="verified")),
             ],
             options={
-                'verbose_name': 'one-time password',
-                'verbose_name_plural': 'one-time passwords',
-                'ordering': ('-id',),
-                'indexes': [models.Index(fields=['phone', '-created_at'], name='otp_of_phone'), models.Index(fields=['prefix', '-created_at'], name='otp_of_prefix'), models.Index(fields=['-created_at'], name='otp_by_time')],
+                "verbose_name": "one-time password",
+                "verbose_name_plural": "one-time passwords",
+                "ordering": ("-id",),
+                "indexes": [
+                    models.Index(fields=["phone", "-created_at"], name="otp_of_phone"),
+                    models.Index(fields=["prefix", "-created_at"], name="otp_of_prefix"),
+                    models.Index(fields=["-created_at"], name="otp_by_time"),
+                ],
             },
         ),
     ]

@@ -149,7 +149,8 @@ def test_an_answer_from_the_phone_is_stored_for_its_organization_only(live_stack
                 if schema == "public":
                     continue
                 rows = connection.execute(
-                    f"SELECT content FROM \"{schema}\".messaging_message WHERE direction = 'in' AND address = '22961111105'"
+                    f'SELECT content FROM "{schema}".messaging_message'
+                    " WHERE direction = 'in' AND address = '22961111105'"
                 ).fetchall()
                 found += [schema for (content,) in rows if content["text"]["body"] == "Thank you"]
         return found

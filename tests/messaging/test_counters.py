@@ -82,7 +82,7 @@ def test_risk_adds_up_failures_and_provider_complaints(channel):
         ChannelCount.objects.create(channel=channel, hour=now, metric=metric, count=count)
     ChannelCount.objects.create(channel=channel, hour=now - timedelta(hours=30), metric="spam", count=9)
     risk = channel_risks(channels=[channel])[channel.pk]
-    assert dict((what, points) for what, _, points in risk.parts) == {
+    assert {what: points for what, _, points in risk.parts} == {
         "failed": 25,
         "spam": 20,
         "quality": 0,
