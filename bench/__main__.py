@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [names]`: all benchmarks, or those named (api, bulk, engine, pacing, otp, statuses)."""
+"""`python -m bench [--quick] [names]`: all benchmarks, or those named; `PARTS` has the names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses")
+PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses", "tenants")
 
 
 def main() -> int:
@@ -39,6 +39,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     from bench.api import rows_bulk, rows_single
     from bench.engine import rows_campaign, rows_otp_under_load, rows_pacing
     from bench.statuses import rows_statuses
+    from bench.tenants import rows_tenants
     from tenants.models import Organization
 
     organization = Organization.objects.get(slug=instance.demo["organization"]["slug"])
@@ -50,6 +51,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         "pacing": lambda: rows_pacing(instance, organization, seconds=30 // min(scale, 3)),
         "otp": lambda: rows_otp_under_load(instance, organization, campaign_size=50_000 // scale),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
+        "tenants": lambda: rows_tenants(number=200 // scale),
     }
     for name in PARTS:
         if name not in wanted:

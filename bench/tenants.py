@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bench.table import Row
+
 _PREFIX = "bench-tenant-"
 _STEPS = 4
 
@@ -46,6 +48,27 @@ def measure(number: int) -> TenantFigures:
                 spent.append(time.perf_counter() - began)
             no_op.append((customer_organizations().count(), _migrate_seconds()))
     return TenantFigures(statistics.median(spent), max(spent), no_op)
+
+
+def rows_tenants(*, number: int) -> list[Row]:
+    """The figures as rows of the benchmark table."""
+    figures = measure(number)
+    thousand = figures.no_op[-1][1] + figures.slope * (1000 - figures.no_op[-1][0])
+    return [
+        Row(
+            f"create an organisation, {number} of them",
+            f"{figures.creation_median:.2f} s (worst {figures.creation_worst:.2f})",
+            "< 2 s",
+            figures.creation_worst < 2,
+        ),
+        Row(
+            f"migrate, nothing to do, {figures.no_op[-1][0]} organisations",
+            f"{figures.no_op[-1][1] * 1000:.0f} ms",
+            "< 10 s at 1,000",
+            thousand < 10,
+            f"slope {figures.slope * 1e6:.1f} microseconds per organisation, Django's start not counted",
+        ),
+    ]
 
 
 def _migrate_seconds() -> float:

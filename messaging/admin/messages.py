@@ -36,6 +36,7 @@ from messaging.models.message import PRIORITY_CONVERSATION
 from messaging.services.accept import Draft, message_accept
 from messaging.services.channels import channel_by_uuid
 from messaging.services.messages import message_cancel, message_retry
+from messaging.services.reading import message_mark_read
 from tenants.errors import ServiceError
 
 _ATTEMPTS_SHOWN = 50
@@ -70,7 +71,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         ),
     )
     actions = ("cancel_selected", "retry_selected")
-    actions_detail = ("cancel", "retry")
+    actions_detail = ("cancel", "retry", "mark_read")
     empty_title = gettext_lazy("No message yet")
     empty_text = gettext_lazy("Send one here, through the API, or write to one of your numbers.")
 
@@ -227,6 +228,31 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
             title=_("Send this message again"),
             submit=_("Send again"),
             text=_("The same text goes to the same number. It counts as a message of your plan and may cost again."),
+            back=self.page_url("change", message.pk),
+        )
+
+    def has_mark_read_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if not request.user.has_perm(_SEND) or object_id is None:
+            return request.user.has_perm(_SEND)
+        message = self.object_or_404(request, str(object_id))
+        return message.direction == Message.Direction.IN and message.read_at is None
+
+    @action(description=gettext_lazy("Mark as read"), url_path="mark-read", icon="done_all", permissions=["mark_read"])
+    def mark_read(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        message = self.object_or_404(request, object_id)
+
+        def run() -> str:
+            message_mark_read(message_uuid=message.uuid)
+            self.log(request, [message], CHANGE, _("Marked as read."))
+            return _("The customer sees that the message was read.")
+
+        return self.run_form(
+            request,
+            form=ConfirmForm(posted(request)),
+            run=run,
+            title=_("Mark this message as read"),
+            submit=_("Mark as read"),
+            text=_("The customer sees it on their phone, for this message and the earlier ones."),
             back=self.page_url("change", message.pk),
         )
 

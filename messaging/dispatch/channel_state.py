@@ -51,6 +51,27 @@ def provider_url(*, is_sandbox: bool) -> str:
     return str(settings.SANDBOX_URL if is_sandbox else settings.META_GRAPH_URL)
 
 
+def channel_info(
+    *,
+    external_id: str,
+    account_id: str,
+    address: str,
+    config: dict[str, Any],
+    secrets: dict[str, str],
+    is_sandbox: bool,
+) -> ChannelInfo:
+    """What the driver gets to know of a channel, from the fields of its row."""
+    return ChannelInfo(
+        external_id=external_id,
+        account_id=account_id,
+        address=address,
+        base_url=provider_url(is_sandbox=is_sandbox),
+        config={"graph_version": settings.META_GRAPH_VERSION} | config,
+        secrets=secrets,
+        is_sandbox=is_sandbox,
+    )
+
+
 @dataclass(slots=True)
 class ChannelState:
     """One channel as its lane sees it. `remaining_today` counts down while the lane sends; None: no cap."""
@@ -85,12 +106,11 @@ def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
     ) = row
     driver = driver_of(kind)
     limit = daily_limit(driver=driver, is_sandbox=is_sandbox, daily_cap=cap, first_live_send_at=first, now=now)
-    info = ChannelInfo(
+    info = channel_info(
         external_id=external_id,
         account_id=account_id,
         address=address,
-        base_url=provider_url(is_sandbox=is_sandbox),
-        config={"graph_version": settings.META_GRAPH_VERSION} | config,
+        config=config,
         secrets=json.loads(decrypt(secrets)) if secrets else {},
         is_sandbox=is_sandbox,
     )

@@ -239,6 +239,10 @@ class Driver(ABC):
         """The request that marks a received message as read, optionally with a typing indicator."""
 
     @abstractmethod
+    def read_mark_read(self, response: HttpResponse) -> None:
+        """Read the answer to `build_mark_read`. Raises `SendError` or `Ambiguous` when it was not done."""
+
+    @abstractmethod
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
         """Cut a webhook body into parts of one channel or account each; nothing for other providers' bodies."""
 

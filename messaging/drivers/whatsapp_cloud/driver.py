@@ -93,6 +93,14 @@ class WhatsAppCloudDriver(Driver, MediaDriver):
             body["typing_indicator"] = {"type": "text"}
         return self._post(channel, body)
 
+    def read_mark_read(self, response: HttpResponse) -> None:
+        try:
+            answer = orjson.loads(response.body)
+        except orjson.JSONDecodeError as error:
+            raise Ambiguous(f"HTTP {response.status} with a broken body") from error
+        if not isinstance(answer, dict) or answer.get("success") is not True:
+            raise error_in_response(response)
+
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
         return webhook.split(payload)
 
