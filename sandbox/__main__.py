@@ -26,7 +26,10 @@ def main() -> int:
     from sandbox.server import serve
 
     asyncio.run(serve(config))
-    return 0
+    # Everything is closed; the server's native threads must not meet an interpreter that is being taken apart, which
+    # now and then ends in an abort.
+    logging.shutdown()
+    os._exit(0)
 
 
 def _check_port(config: Config) -> None:

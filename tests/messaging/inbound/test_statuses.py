@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable
@@ -280,11 +281,24 @@ def test_the_webhook_and_the_engines_settle_agree_in_either_order(
             cursor.execute(
                 statements(organization.schema_name).settle.decode(),
                 {
-                    "ids": [message.pk], "statuses": ["sent"], "provider_ids": ["wamid.L"], "codes": [""],
-                    "reasons": [""], "delays": [None], "sent_at": [_ago(-1)], "fence": 3, "channel": channel.pk,
+                    "results": json.dumps(
+                        [
+                            {
+                                "id": message.pk,
+                                "status": "sent",
+                                "provider_id": "wamid.L",
+                                "code": "",
+                                "reason": "",
+                                "delay": None,
+                                "left_at": _ago(-1).timestamp(),
+                            }
+                        ]
+                    ),
+                    "fence": 3,
+                    "channel": channel.pk,
                     "risks": [],
                 },
-            )  # fmt: skip
+            )
 
     def report() -> None:
         feed(body(change(channel.external_id, statuses=[status("wamid.L", "delivered", uuid=str(message.uuid))])))
