@@ -16,9 +16,11 @@ PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses", "tenants")
 def main() -> int:
     """Run the parts on one private instance of the platform. Exit code 1 when an aim is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=[], help="which (default: all)")
+    parser.add_argument("parts", nargs="*", metavar="part", help="which (default: all)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the messages: for a look, not for the table")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))} (there are {', '.join(PARTS)})")
     wanted = options.parts or PARTS
     scale = 10 if options.quick else 1
     print_head()
