@@ -308,11 +308,12 @@ class Lane:
 
     async def _send(self, row: tuple[Any, ...]) -> None:
         message_id, uuid, address, content, _, attempts, reply_to, expires_at = row
-        await self._pacer.turn()
+        departure = await self._pacer.turn()
         if expires_at is not None and expires_at <= time.time():
             result = result_expired(message_id=message_id)
         else:
             result = await self._exchange(message_id, uuid, address, content, attempts, reply_to)
+        self._pacer.answered(departure)
         self._results.append(result)
         self._open -= 1
         if not self._open or len(self._results) >= SETTLE_AT:
