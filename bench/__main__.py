@@ -39,7 +39,7 @@ def main() -> int:
 
 def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[Row]:
     from bench.api import rows_bulk, rows_single
-    from bench.engine import rows_campaign, rows_otp_under_load, rows_pacing
+    from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
     from bench.statuses import rows_statuses
     from bench.tenants import rows_tenants
     from tenants.models import Organization
@@ -59,6 +59,8 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         if name not in wanted:
             continue
         if name not in ("api", "bulk") and not instance.running("dispatch"):
+            # What the API parts accepted would otherwise be sent beside the next measurements.
+            queue_clear(organization)
             instance.start("dispatch")
         yield from parts[name]()
 

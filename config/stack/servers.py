@@ -41,7 +41,8 @@ class EmbeddedServers:
     def __init__(
         self, data_dir: Path | None = None, *, durable: bool = True, postgres: bool = True, valkey: bool = True
     ) -> None:
-        self._data_dir = data_dir
+        # The servers run in other directories: a relative path would lead elsewhere there.
+        self._data_dir = data_dir.resolve() if data_dir else None
         self._durable = durable
         self._wanted = (postgres, valkey)
         self._lock: IO[str] | None = None

@@ -177,3 +177,9 @@ def test_interrupted_initialisation_is_done_again(data_dir: Path) -> None:
     (data_dir / "postgres" / "base").mkdir()
     with EmbeddedServers(data_dir, durable=True, valkey=False) as servers:
         assert number_of_rows(servers.database_url) == 1
+
+
+def test_a_relative_directory_means_the_one_seen_from_here(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data_dir.parent)
+    servers = EmbeddedServers(Path(data_dir.name))
+    assert servers.data_dir == data_dir.resolve()
