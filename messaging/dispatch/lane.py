@@ -153,7 +153,13 @@ class Lane:
         while True:
             await asyncio.sleep(lease / 3)
             params = {"lane": self._taken.lane, "fence": self._taken.fence, "lease": timedelta(seconds=lease)}
-            if not await self._execute(sql.EXTEND, params):
+            try:
+                extended = await self._execute(sql.EXTEND, params)
+            except (OperationalError, PoolTimeout) as error:
+                # The next beat tries again; without one in time the lease ends and claims are refused by their guard.
+                log.warning("lease_not_extended", schema=self.schema, channel=self.channel_id, error=str(error))
+                continue
+            if not extended:
                 self.stop()
 
     async def _release(self, outcome: str) -> bool:
