@@ -70,9 +70,9 @@ def _announce(supervisor: Supervisor, listening: Listening, env: Mapping[str, st
     if problem is not None:
         supervisor.say(f"not ready after {_READY_SECONDS:.0f} s; {url} says: {problem}")
         return
+    supervisor.terminal.write(banner_read(VAR / "demo.json"))
     # Once more, now that the sandbox is up: it learns the demo organisations' numbers.
     subprocess.run([sys.executable, "manage.py", "demo_data", "-v", "0"], cwd=ROOT, env=dict(env), check=False)
-    supervisor.terminal.write(banner_read(VAR / "demo.json"))
 
 
 @contextlib.contextmanager
