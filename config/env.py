@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
@@ -71,8 +72,9 @@ def url(name: str, default: str | None = None, *, schemes: tuple[str, ...] = ("h
     """An absolute URL without a trailing slash."""
     value = text(name, default)
     parts = urlsplit(value)
+    expected = " or ".join(f"{scheme}://" for scheme in schemes)
     if parts.scheme not in schemes or not (parts.hostname or parts.path):
-        raise ImproperlyConfigured(f"{name}={value!r}: expected a URL that starts with {' or '.join(schemes)}://")
+        raise ImproperlyConfigured(f"{name}={value!r}: expected a URL that starts with {expected}")
     return value.rstrip("/")
 
 
@@ -90,3 +92,14 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
         return dict(environ.Env.db_url_config(value))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def fernet_keys(name: str) -> list[str]:
+    """Comma-separated Fernet keys, at least one; a key that is none stops the start, not the first secret."""
+    keys = [item.strip() for item in text(name).split(",") if item.strip()]
+    for number, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: key {number} is not 32 bytes in url-safe base64") from error
+    return keys

@@ -22,7 +22,7 @@ SECRET_KEY = env.text("DJANGO_SECRET_KEY")
 if PRODUCTION and len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("DJANGO_SECRET_KEY: at least 50 characters are required in production")
 # The first key encrypts, all of them decrypt: rotation is "put a new one in front".
-FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS", env.text("FIELD_ENCRYPTION_KEYS"))
+FIELD_ENCRYPTION_KEYS = env.fernet_keys("FIELD_ENCRYPTION_KEYS")
 
 PUBLIC_BASE_URL = env.url("PUBLIC_BASE_URL", "http://localhost:8000")
 BASE_DOMAIN = env.text("BASE_DOMAIN", "localhost")
