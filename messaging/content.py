@@ -20,11 +20,6 @@ def content_fill(content: Mapping[str, Any], variables: Mapping[str, str]) -> di
     return {key: _fill(value, variables) for key, value in content.items()}
 
 
-def has_variables(text: str) -> bool:
-    """Whether `text` has a place to fill."""
-    return "{{" in text and _VARIABLE.search(text) is not None
-
-
 def _fill(value: Any, variables: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return _fill_text(value, variables) if "{{" in value else value

@@ -128,11 +128,6 @@ def _risk(counts: Mapping[str, int]) -> Risk:
     return Risk(min(100, sum(points for _, _, points in parts)), tuple(parts))
 
 
-def channel_risk_score(*, channel: Channel, now: datetime | None = None) -> int:
-    """0 (nothing wrong in the last 24 hours) to 100; see RISK_STEPS for what counts."""
-    return channel_risks(channels=[channel], now=now)[channel.pk].score
-
-
 # Beyond this a queue is shown as "more than": counting a huge queue exactly would cost more than it tells.
 QUEUE_COUNTED = 10_000
 

@@ -15,7 +15,7 @@ from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name
 
-from tenants.agenda import agenda_handler, agenda_put
+from tenants.agenda import agenda_drop, agenda_handler, agenda_put, lanes_wake
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import AgendaItem, Domain, Membership, Organization, Plan, Subscription, User
@@ -110,15 +110,17 @@ def organization_suspend(*, organization: Organization, reason: str) -> Organiza
 
 
 def organization_resume(*, organization: Organization) -> Organization:
-    """Undo a suspension. Raises Conflict when it is not suspended."""
+    """Undo a suspension; what waited in its queues goes out. Raises Conflict when it is not suspended."""
     _require_customer(organization)
-    return _move(
+    resumed = _move(
         organization,
         source=Organization.Status.SUSPENDED,
         status=Organization.Status.ACTIVE,
         status_reason="",
         suspended_at=None,
     )
+    lanes_wake(schema=resumed.schema_name)
+    return resumed
 
 
 def organization_delete(*, organization: Organization, reason: str = "") -> Organization:
@@ -152,7 +154,8 @@ def organization_restore(*, organization: Organization) -> Organization:
         restored = _move(
             organization, source=Organization.Status.DELETED, status=status, deleted_at=None, purge_at=None
         )
-        AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid)).delete()
+        agenda_drop(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid))
+        lanes_wake(schema=restored.schema_name)
     return restored
 
 

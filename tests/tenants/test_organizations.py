@@ -241,3 +241,14 @@ def test_the_public_row_has_its_hosts_and_is_made_once(settings: Any) -> None:
     hosts = set(first.domains.values_list("domain", flat=True))
     assert {"localhost", "127.0.0.1", "app.griot.example"} <= hosts
     assert first.domains.filter(is_primary=True).count() == 1
+
+
+def test_resuming_has_every_lane_looked_at_again(organization, make_channel):
+    make_channel(organization)
+    lane = AgendaItem.objects.get(kind="channel", schema=organization.schema_name)
+    # As a lane is left that was given back in the moment of the suspension.
+    AgendaItem.objects.filter(pk=lane.pk).update(due_at=None)
+    organization_suspend(organization=organization, reason="test")
+    organization_resume(organization=organization)
+    lane.refresh_from_db()
+    assert lane.due_at is not None
