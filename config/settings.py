@@ -51,8 +51,12 @@ SHARED_APPS = [
 TENANT_APPS = [
     # The admin's own history is per organisation: its log entries must not be readable next door.
     "django.contrib.admin",
+    "audit",
+    "billing",
     "contacts",
     "messaging",
+    "campaigns",
+    "webhooks_app",
     "otp",
 ]
 INSTALLED_APPS = SHARED_APPS + [app for app in TENANT_APPS if app not in SHARED_APPS]
