@@ -17,7 +17,7 @@ from django.conf import settings
 from django_tenants.utils import tenant_context
 
 from config.stack.paths import private_write
-from contacts.services import contact_find_or_create
+from contacts.services.identities import contact_find_or_create
 from messaging.models import Channel, Message
 from messaging.models.message import PRIORITY_TRANSACTIONAL
 from messaging.services.accept import Draft, messages_accept

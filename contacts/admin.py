@@ -22,7 +22,7 @@ from config.admin_forms import ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from contacts.models import Contact, Identity, Suppression
 from contacts.phones import BadPhone, phone_normalise
-from contacts.services import contact_find_or_create
+from contacts.services.identities import contact_find_or_create
 from messaging.admin.conversation import conversation_of
 from messaging.admin.phone_search import address_query
 from tenants.services.plans import limit_check

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from contacts.models import Contact
 
@@ -19,6 +19,7 @@ def contacts_merge(*, keep_id: int, drop_id: int) -> None:
         if keep_id == drop_id or len(rows) < 2:
             return
         keep, drop = rows[keep_id], rows[drop_id]
+        _groups_join(keep_id, drop_id)
         for relation in Contact._meta.related_objects:
             manager = relation.related_model._base_manager
             manager.filter(**{relation.field.name: drop}).update(**{relation.field.name: keep})
@@ -26,5 +27,21 @@ def contacts_merge(*, keep_id: int, drop_id: int) -> None:
         keep.name = keep.name or drop.name
         keep.phone = keep.phone or drop.phone
         keep.email = keep.email or drop.email
+        keep.custom = drop.custom | keep.custom
+        keep.tags = sorted({*keep.tags, *drop.tags})
+        keep.primary_group_id = keep.primary_group_id or drop.primary_group_id
+        keep.language = keep.language or drop.language
+        keep.timezone = keep.timezone or drop.timezone
         keep.last_seen_at = max(filter(None, (keep.last_seen_at, drop.last_seen_at)), default=None)
-        keep.save(update_fields=["name", "phone", "email", "last_seen_at"])
+        keep.save()
+
+
+def _groups_join(keep_id: int, drop_id: int) -> None:
+    """Groups that both are in have one member less; the other memberships move with the rest."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH gone AS (DELETE FROM contacts_groupmember WHERE contact_id = %(drop)s AND group_id IN ("
+            " SELECT group_id FROM contacts_groupmember WHERE contact_id = %(keep)s) RETURNING group_id)"
+            " UPDATE contacts_group SET member_count = member_count - 1 FROM gone WHERE id = gone.group_id",
+            {"keep": keep_id, "drop": drop_id},
+        )

@@ -9,7 +9,8 @@ import structlog
 from django.db import connection
 from django.db.models import QuerySet
 
-from contacts.services import contact_identity_move, marketing_resume, marketing_stop
+from contacts.services.identities import contact_identity_move
+from contacts.services.suppressions import marketing_resume, marketing_stop
 from messaging.drivers.news import (
     Effect,
     IdentityMove,

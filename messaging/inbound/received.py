@@ -9,7 +9,8 @@ import orjson
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
-from contacts.services import Person, contacts_resolve, contacts_seen, windows_open
+from contacts.services.identities import Person, contacts_resolve, contacts_seen
+from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.models.message import PRIORITY_CONVERSATION
 from tenants.fields import uuid7

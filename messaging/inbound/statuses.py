@@ -11,7 +11,7 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from contacts.services import marketing_stop
+from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
 

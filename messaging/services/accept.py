@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from contacts.models import Contact
 from contacts.phones import BadPhone, phone_normalise
-from contacts.services import contacts_save
+from contacts.services.identities import contacts_save
 from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import ContentError

@@ -90,7 +90,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from django.utils import timezone
 
         from contacts.models import Identity, Suppression
-        from contacts.services import contact_find_or_create
+        from contacts.services.identities import contact_find_or_create
         from messaging.models import Message
         from otp.models import OneTimePassword, OtpPolicy
         from tenants.models import ApiKey, Invitation, Membership

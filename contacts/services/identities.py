@@ -1,4 +1,4 @@
-"""Finding and creating contacts, who may be written to, and when they last wrote.
+"""Finding and creating contacts by the names under which providers know them, and when they last wrote.
 
 All of it works in the current schema and is safe when several processes do the same at once: unique keys decide, and
 every statement takes its rows in a fixed order.
@@ -14,7 +14,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from contacts.merging import contacts_merge
-from contacts.models import Contact, Identity, Suppression
+from contacts.models import Contact, Identity
 from tenants.fields import uuid7
 
 NAME_LENGTH: Final = 160
@@ -124,46 +124,6 @@ def contacts_seen(*, sightings: Iterable[tuple[int, datetime, str]]) -> None:
             " WHERE contact.id = locked.id AND contact.id = row.id",
             {"ids": ids, "at": [latest[key][0] for key in ids], "names": [_clean(latest[key][1]) for key in ids]},
         )
-
-
-def windows_open(*, channel_id: int, openings: Iterable[tuple[str, datetime]]) -> None:
-    """Open or extend the service windows of addresses at a channel. `openings`: (address, when they wrote)."""
-    latest: dict[str, datetime] = {}
-    for address, at in openings:
-        latest[address] = max(at, latest.get(address, at))
-    addresses = sorted(latest)
-    if not addresses:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO contacts_servicewindow AS seen (channel_id, address, last_inbound_at)"
-            " SELECT %s, address, at FROM unnest(%s::text[], %s::timestamptz[]) AS row(address, at) ORDER BY address"
-            " ON CONFLICT (channel_id, address) DO UPDATE"
-            " SET last_inbound_at = GREATEST(seen.last_inbound_at, excluded.last_inbound_at)",
-            [channel_id, addresses, [latest[address] for address in addresses]],
-        )
-
-
-def marketing_stop(*, addresses: Iterable[str], at: datetime, note: str) -> None:
-    """These people want no marketing any more, since `at`; a blacklisting by staff stays one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO contacts_suppression AS known (address, reason, scope, note, created_at)"
-            " SELECT address, 'opt_out', 'marketing', %s, %s FROM unnest(%s::text[]) AS row(address) ORDER BY address"
-            " ON CONFLICT (address, scope) DO UPDATE SET created_at = GREATEST(known.created_at, excluded.created_at)"
-            " WHERE known.reason = 'opt_out'",
-            [note[:200], at, sorted(set(addresses))],
-        )
-
-
-def marketing_resume(*, addresses: Iterable[str], at: datetime) -> int:
-    """These people want marketing again, since `at`; a later stop and a blacklisting stay. Returns how many changed."""
-    return Suppression.objects.filter(
-        address__in=set(addresses),
-        scope=Suppression.Scope.MARKETING,
-        reason=Suppression.Reason.OPT_OUT,
-        created_at__lte=at,
-    ).delete()[0]
 
 
 def _owners(pairs: Iterable[Pair]) -> dict[Pair, int]:

@@ -11,17 +11,16 @@ import pytest
 from django.db import connection, transaction
 from django_tenants.utils import schema_context
 
-from contacts.services import (
+from contacts.services.identities import (
     Person,
     contact_find_or_create,
     contact_identity_move,
     contacts_resolve,
     contacts_save,
     contacts_seen,
-    marketing_resume,
-    marketing_stop,
-    windows_open,
 )
+from contacts.services.suppressions import marketing_resume, marketing_stop
+from contacts.services.windows import windows_open
 
 NOW = datetime(2026, 9, 21, 12, tzinfo=UTC)
 PHONE, BSUID = ("phone", "22997000001"), ("bsuid", "BJ.Ines1")

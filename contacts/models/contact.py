@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from tenants.fields import uuid7
@@ -13,12 +16,41 @@ from tenants.fields import uuid7
 class Contact(models.Model):
     """A person. The phone may be unknown: people with a username on WhatsApp, Messenger and Instagram users."""
 
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        INACTIVE = "inactive", _("Inactive")
+
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=160, blank=True)
     # E.164 digits without +; unique because it is how people and imports find a contact.
     phone = models.CharField(_("phone"), max_length=20, null=True, blank=True, unique=True)  # noqa: DJ001 null: unique
     email = models.EmailField(_("e-mail"), blank=True)
+    status = models.CharField(
+        _("status"),
+        max_length=8,
+        choices=Status.choices,
+        default=Status.ACTIVE,
+        db_default=Status.ACTIVE,
+        help_text=_("Inactive contacts are left out of campaigns."),
+    )
+    # {"company": "..."}: values as `contacts.fields` normalises them, keys are those of CustomField.
+    custom = models.JSONField(_("custom fields"), default=dict, db_default={}, blank=True)
+    tags = ArrayField(models.CharField(max_length=40), verbose_name=_("tags"), default=list, db_default=[], blank=True)
+    # The group that the marketing API shows as the contact's own; always one of its memberships.
+    primary_group = models.ForeignKey(
+        "contacts.Group",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("main group"),
+    )
+    language = models.CharField(_("language"), max_length=10, blank=True, db_default="")
+    timezone = models.CharField(
+        _("time zone"), max_length=40, blank=True, db_default="", help_text=_("Empty: that of the phone's country.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
     last_seen_at = models.DateTimeField(_("last message from them"), null=True, blank=True)
 
     class Meta:
@@ -27,7 +59,8 @@ class Contact(models.Model):
         ordering = ("-id",)
         # `LIKE 'Ada%'` uses an index only with this operator class, unless the database's collation is C.
         indexes: ClassVar[list[Any]] = [
-            models.Index(fields=["name"], name="contact_name_start", opclasses=["varchar_pattern_ops"])
+            models.Index(fields=["name"], name="contact_name_start", opclasses=["varchar_pattern_ops"]),
+            GinIndex(fields=["tags"], name="contact_tags"),
         ]
 
     def __str__(self) -> str:
@@ -67,35 +100,6 @@ class ServiceWindow(models.Model):
     class Meta:
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["channel", "address"], name="service_window_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.address
-
-
-class Suppression(models.Model):
-    """An address that must not be written to: blacklisted by staff, or opted out."""
-
-    class Reason(models.TextChoices):
-        BLACKLIST = "blacklist", _("Blacklisted")
-        OPT_OUT = "opt_out", _("Opted out")
-
-    class Scope(models.TextChoices):
-        ALL = "all", _("Everything")
-        MARKETING = "marketing", _("Marketing only")
-
-    address = models.CharField(_("address"), max_length=160, help_text=_("E.164 digits, or the provider's user id."))
-    reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
-    scope = models.CharField(_("applies to"), max_length=10, choices=Scope.choices, default=Scope.ALL)
-    note = models.CharField(_("note"), max_length=200, blank=True)
-    created_at = models.DateTimeField(_("since"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("suppression")
-        verbose_name_plural = _("suppressions")
-        ordering = ("-id",)
-        constraints: ClassVar[list[Any]] = [
-            models.UniqueConstraint(fields=["address", "scope"], name="suppression_once")
         ]
 
     def __str__(self) -> str:
