@@ -2,7 +2,8 @@
 
 Time lives here and not in the broker: an item survives any restart, and two schedulers or ten workers fire it once,
 because leasing is one guarded UPDATE. A handler that dies is fired again when its lease ends, so handlers are
-idempotent. Lanes (kind `channel`) are leased by the engine itself; the tick only wakes them.
+idempotent. Lanes (a channel's sends, a webhook endpoint's deliveries) are leased by their pumps; the tick only wakes
+them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from tenants.models import AgendaItem
 log = structlog.get_logger(__name__)
 
 LANE = "channel"
+WEBHOOK_LANE = "webhook"
+# Permanent items that pumps lease themselves, see `tenants.lanes`.
+LANE_KINDS = (LANE, WEBHOOK_LANE)
 LEASE = timedelta(minutes=5)
 # A lane that was woken is woken again after this long if nobody took it: the broker may have lost the wake-up.
 LANE_REPEAT = timedelta(seconds=5)
@@ -33,7 +37,8 @@ MAX_BACKOFF = timedelta(hours=1)
 # A handler gets (schema, key) inside that schema and returns the next time it wants to run, or None for "done".
 Handler = Callable[[str, str], datetime | None]
 _handlers: dict[str, Handler] = {}
-_lane_waker: list[Callable[[str, int], None]] = []
+Waker = Callable[[str, int], None]
+_lane_wakers: dict[str, Waker] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,11 @@ def agenda_handler(kind: str) -> Callable[[Handler], Handler]:
     return register
 
 
-def lane_waker(wake: Callable[[str, int], None]) -> Callable[[str, int], None]:
-    """Register the engine's function that wakes the lane of (schema, channel id)."""
-    _lane_waker[:] = [wake]
-    return wake
+def lane_waker(kind: str, wake: Waker) -> None:
+    """Register the function that wakes the lane (schema, id) of `kind`, which is one of LANE_KINDS."""
+    if kind not in LANE_KINDS:
+        raise ValueError(f"{kind!r} is no kind of lane")
+    _lane_wakers[kind] = wake
 
 
 def agenda_put(*, schema: str, kind: str, key: str, due_at: datetime) -> None:
@@ -81,7 +87,7 @@ def agenda_put(*, schema: str, kind: str, key: str, due_at: datetime) -> None:
 
 def lanes_wake(*, schema: str) -> None:
     """Have every lane of `schema` looked at with the next tick, such as after a suspension has ended."""
-    AgendaItem.objects.filter(schema=schema, kind=LANE).update(due_at=timezone.now())
+    AgendaItem.objects.filter(schema=schema, kind__in=LANE_KINDS).update(due_at=timezone.now())
 
 
 def agenda_drop(*, schema: str, kind: str, key: str) -> None:
@@ -95,29 +101,28 @@ def agenda_tick(*, limit: int = BATCH) -> int:
     Returns how many were started. Safe to run anywhere at the same time as often as you like.
     """
     lanes = _lanes_due(limit)
-    for schema, channel_id in lanes:
-        for wake in _lane_waker:
-            wake(schema, channel_id)
+    for kind, schema, lane_id in lanes:
+        _lane_wakers[kind](schema, lane_id)
     leases = _items_lease(limit)
     for lease in leases:
         run_item.delay(lease.item_id, lease.schema, lease.kind, lease.key, lease.fence)
     return len(lanes) + len(leases)
 
 
-def _lanes_due(limit: int) -> list[tuple[str, int]]:
+def _lanes_due(limit: int) -> list[tuple[str, str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE public.tenants_agendaitem SET due_at = now() + %s * interval '1 second'
                WHERE id IN (
                    SELECT item.id FROM public.tenants_agendaitem item
                    JOIN public.tenants_organization organization ON organization.schema_name = item.schema
-                   WHERE item.due_at <= now() AND item.kind = %s AND organization.status = 'active'
+                   WHERE item.due_at <= now() AND item.kind = ANY(%s) AND organization.status = 'active'
                      AND (item.leased_until IS NULL OR item.leased_until < now())
                    ORDER BY item.due_at LIMIT %s FOR UPDATE OF item SKIP LOCKED)
-               RETURNING schema, key""",
-            [LANE_REPEAT.total_seconds(), LANE, limit],
+               RETURNING kind, schema, key""",
+            [LANE_REPEAT.total_seconds(), list(LANE_KINDS), limit],
         )
-        return [(schema, int(key)) for schema, key in cursor.fetchall()]
+        return [(kind, schema, int(key)) for kind, schema, key in cursor.fetchall()]
 
 
 def _items_lease(limit: int) -> list[Lease]:
@@ -128,10 +133,10 @@ def _items_lease(limit: int) -> list[Lease]:
                    attempts = attempts + 1
                WHERE id IN (
                    SELECT id FROM public.tenants_agendaitem
-                   WHERE due_at <= now() AND kind <> %s AND (leased_until IS NULL OR leased_until < now())
+                   WHERE due_at <= now() AND kind <> ALL(%s) AND (leased_until IS NULL OR leased_until < now())
                    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
                RETURNING id, schema, kind, key, fence""",
-            [LEASE.total_seconds(), process_name(), LANE, limit],
+            [LEASE.total_seconds(), process_name(), list(LANE_KINDS), limit],
         )
         return [Lease(*row) for row in cursor.fetchall()]
 

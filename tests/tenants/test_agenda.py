@@ -134,7 +134,7 @@ def test_ten_schedulers_at_once_fire_each_item_once(committed):
 
 def test_the_lanes_of_a_suspended_organization_are_not_woken(organization, make_channel, monkeypatch):
     woken: list[Any] = []
-    monkeypatch.setattr(agenda, "_lane_waker", [lambda schema, channel_id: woken.append((schema, channel_id))])
+    monkeypatch.setitem(agenda._lane_wakers, "channel", lambda schema, channel_id: woken.append((schema, channel_id)))
     channel = make_channel(organization)
     AgendaItem.objects.update(due_at=past())
     organization.status = "suspended"

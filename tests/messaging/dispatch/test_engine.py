@@ -258,7 +258,10 @@ def test_a_daily_cap_stops_the_lane_until_the_next_day(committed, engine, make_c
     assert lane.due_at.astimezone(UTC).time().isoformat() == "00:00:00"
 
 
-def test_a_scheduled_message_waits_for_its_time(committed, engine, make_channel, queue, sandbox, wait_until):
+def test_a_scheduled_message_waits_for_its_time(
+    committed, engine, make_channel, queue, sandbox, wait_until, monkeypatch
+):
+    import tenants.agenda as agenda
     from tenants.agenda import agenda_tick
 
     organization, _ = committed
@@ -268,23 +271,17 @@ def test_a_scheduled_message_waits_for_its_time(committed, engine, make_channel,
     wait_until(engine.idle)
     assert rows(organization)[0].status == "scheduled"
     woken: list[tuple[str, int]] = []
-    import tenants.agenda as agenda
-
-    original = list(agenda._lane_waker)
-    agenda._lane_waker[:] = [lambda schema, channel_id: woken.append((schema, channel_id))]
-    try:
-        assert agenda_tick() == 0
-        wait_until(lambda: agenda_tick() == 1, 5)
-        assert agenda_tick() == 0
-    finally:
-        agenda._lane_waker[:] = original
+    monkeypatch.setitem(agenda._lane_wakers, "channel", lambda schema, channel_id: woken.append((schema, channel_id)))
+    assert agenda_tick() == 0
+    wait_until(lambda: agenda_tick() == 1, 5)
+    assert agenda_tick() == 0
     assert woken == [(organization.schema_name, channel.pk)]
     AgendaItem.objects.filter(kind="channel").update(due_at=datetime.now(UTC))
     engine.pump(organization.schema_name, channel.pk)
     wait_until(lambda: rows(organization)[0].status == "sent")
 
 
-def test_a_row_that_cannot_be_prepared_fails_alone(committed, engine, make_channel, queue, wait_until):
+def test_a_row_that_cannot_be_prepared_fails_alone(committed, engine, make_channel, queue, wait_until, monkeypatch):
     organization, _ = committed
     channel = make_channel(organization)
     first, *_ = queue(organization, channel, numbers(5))
