@@ -1,22 +1,26 @@
 """The agenda: put something on it, and it is done at its time, once, whichever process ticks.
 
 Time lives here and not in the broker: an item survives any restart, and two schedulers or ten workers fire it once,
-because leasing is one guarded UPDATE. A handler that dies is fired again when its lease ends, so handlers are
-idempotent. Lanes (a channel's sends, a webhook endpoint's deliveries) are leased by their pumps; the tick only wakes
-them.
+because leasing is one guarded UPDATE, and so is starting: of two deliveries of one lease the second finds it started.
+The lease of a running handler is kept by a heartbeat, however long it takes; one whose worker died is fired again when
+its lease ends, within a minute, so handlers are idempotent. Lanes (a channel's sends, a webhook endpoint's deliveries)
+are leased by their pumps; the tick only wakes them.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from celery import shared_task
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name, schema_context
 
@@ -28,7 +32,9 @@ LANE = "channel"
 WEBHOOK_LANE = "webhook"
 # Permanent items that pumps lease themselves, see `tenants.lanes`.
 LANE_KINDS = (LANE, WEBHOOK_LANE)
-LEASE = timedelta(minutes=5)
+# From handing an item to a worker until it starts (the broker may lose it), and between the heartbeats of its handler.
+LEASE = timedelta(seconds=60)
+HEARTBEAT_SECONDS = 20.0
 # A lane that was woken is woken again after this long if nobody took it: the broker may have lost the wake-up.
 LANE_REPEAT = timedelta(seconds=5)
 BATCH = 200
@@ -149,39 +155,109 @@ def tick() -> None:
 
 @shared_task(name="tenants.agenda.run_item")
 def run_item(item_id: int, schema: str, kind: str, key: str, fence: int) -> None:
-    """Do one leased item. A stale delivery (another fence) does nothing."""
-    if not AgendaItem.objects.filter(pk=item_id, fence=fence, leased_until__gt=timezone.now()).exists():
+    """Do one leased item. A stale delivery (another fence), or a second one of the same lease, does nothing."""
+    started = _item_start(item_id, fence)
+    if started is None:
         return
     handler = _handlers.get(kind)
     if handler is None:
-        _item_failed(item_id, fence, f"no handler for {kind!r}")
+        _item_failed(started, f"no handler for {kind!r}")
         return
     try:
-        if schema == get_public_schema_name():
-            next_at = handler(schema, key)
-        else:
-            with schema_context(schema):
+        with _lease_kept(started):
+            if schema == get_public_schema_name():
                 next_at = handler(schema, key)
+            else:
+                with schema_context(schema):
+                    next_at = handler(schema, key)
     except Exception as error:
         log.exception("agenda_item_failed", schema=schema, kind=kind, key=key)
-        _item_failed(item_id, fence, f"{type(error).__name__}: {error}")
+        _item_failed(started, f"{type(error).__name__}: {error}")
         return
-    _item_done(item_id, fence, next_at)
+    _item_done(started, next_at)
 
 
-def _item_done(item_id: int, fence: int, next_at: datetime | None) -> None:
-    owned = AgendaItem.objects.filter(pk=item_id, fence=fence)
-    if next_at is None:
-        owned.delete()
-    else:
-        owned.update(due_at=next_at, leased_until=None, lease_owner="", attempts=0, last_error="")
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """An item whose handler runs here, under a fence of its own, and when it was due."""
+
+    item_id: int
+    fence: int
+    due_at: datetime | None
 
 
-def _item_failed(item_id: int, fence: int, error: str) -> None:
-    item = AgendaItem.objects.filter(pk=item_id, fence=fence).first()
-    if item is None:
-        return
-    backoff = min(timedelta(seconds=5) * 2 ** min(item.attempts, 12), MAX_BACKOFF)
-    AgendaItem.objects.filter(pk=item_id, fence=fence).update(
-        due_at=timezone.now() + backoff, leased_until=None, lease_owner="", last_error=error[:2000]
-    )
+def _item_start(item_id: int, fence: int) -> _Started | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE public.tenants_agendaitem
+               SET fence = fence + 1, leased_until = now() + %s * interval '1 second', lease_owner = %s
+               WHERE id = %s AND fence = %s AND leased_until > now()
+               RETURNING fence, due_at""",
+            [LEASE.total_seconds(), process_name(), item_id, fence],
+        )
+        row = cursor.fetchone()
+        return None if row is None else _Started(item_id, *row)
+
+
+@contextmanager
+def _lease_kept(started: _Started) -> Iterator[None]:
+    """Extend the lease every HEARTBEAT_SECONDS from a thread with a connection of its own, opened when first needed."""
+    ended = threading.Event()
+
+    def extend() -> None:
+        try:
+            while not ended.wait(HEARTBEAT_SECONDS):
+                try:
+                    owned = AgendaItem.objects.filter(pk=started.item_id, fence=started.fence)
+                    if not owned.update(leased_until=timezone.now() + LEASE):
+                        log.warning("agenda_lease_lost", item=started.item_id)
+                        return
+                except DatabaseError as error:
+                    # The next beat tries again; without one in time the item is fired again elsewhere.
+                    log.warning("agenda_lease_not_extended", item=started.item_id, error=str(error))
+                    connection.close()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=extend, name="agenda-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _item_done(started: _Started, next_at: datetime | None) -> None:
+    """Take the item off or set its next time; a time that somebody put meanwhile is kept, the earlier one counts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """DELETE FROM public.tenants_agendaitem
+               WHERE %(next)s::timestamptz IS NULL AND id = %(id)s AND fence = %(fence)s AND due_at = %(due)s""",
+            _end(started, next_at),
+        )
+        if cursor.rowcount == 0:
+            cursor.execute(
+                """UPDATE public.tenants_agendaitem
+                   SET due_at = LEAST(%(next)s, CASE WHEN due_at <> %(due)s THEN due_at END),
+                       leased_until = NULL, lease_owner = '', attempts = 0, last_error = ''
+                   WHERE id = %(id)s AND fence = %(fence)s""",
+                _end(started, next_at),
+            )
+
+
+def _item_failed(started: _Started, error: str) -> None:
+    """Have it fired again after a pause that doubles from 10 s to an hour, or at a time that somebody put meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE public.tenants_agendaitem
+               SET due_at = LEAST(now() + LEAST(power(2, LEAST(attempts, 12)) * interval '5 seconds', %(longest)s),
+                                  CASE WHEN due_at <> %(due)s THEN due_at END),
+                   leased_until = NULL, lease_owner = '', last_error = left(%(error)s, 2000)
+               WHERE id = %(id)s AND fence = %(fence)s""",
+            {**_end(started, None), "error": error.replace("\0", ""), "longest": MAX_BACKOFF},
+        )
+
+
+def _end(started: _Started, next_at: datetime | None) -> dict[str, Any]:
+    return {"id": started.item_id, "fence": started.fence, "due": started.due_at, "next": next_at}

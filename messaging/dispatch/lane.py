@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 from django.conf import settings
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
@@ -27,6 +26,7 @@ from messaging.dispatch.outcomes import (
     result_unsent,
 )
 from messaging.dispatch.pacing import Pacer
+from messaging.dispatch.store import DATABASE_AWAY, Store
 from messaging.dispatch.transport import NotSent, Transport
 from messaging.drivers.base import Ambiguous, Outgoing, SendError
 
@@ -39,9 +39,9 @@ RELOAD_EVERY = 2.0
 # While answers are outstanding, new work is looked for this often.
 LOOK_EVERY = 0.1
 SETTLE_AT = 200
-# About ten minutes; after that the messages are in doubt, and an echo or the window decides.
-SETTLE_ATTEMPTS = 120
 DUE_LIMIT = 5000
+# A doubt that ended longer ago than this was not looked at in time: the platform was away.
+LATE = timedelta(seconds=30)
 # A lane that worked is looked at again after this, and is idle only after a minute without work.
 COOL_SECONDS = 5
 IDLE_SECONDS = 60
@@ -79,10 +79,9 @@ class Lane:
     ) -> None:
         self.schema = schema
         self.channel_id = channel_id
-        self._pool = pool
+        self._store = Store(schema=schema, channel_id=channel_id, pool=pool)
         self._transport = transport
         self._owner = owner
-        self._sql = sql.statements(schema)
         self._stopping = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,8 +104,8 @@ class Lane:
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             while True:
-                outcome = await self._pump()
-                again = await self._release(outcome)
+                outcome = await self._pump_through()
+                again = await self._store.insist(partial(self._release, outcome))
                 if not again:
                     return True
                 retaken = await self._take()
@@ -121,14 +120,9 @@ class Lane:
 
     # -- the lease -----------------------------------------------------------------------------------------------
 
-    async def _execute(self, query: str | bytes, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, params)
-            return await cursor.fetchall() if cursor.description else []
-
     async def _take(self) -> Taken | None:
-        rows = await self._execute(
-            self._sql.take,
+        rows = await self._store.execute(
+            self._store.sql.take,
             {
                 "schema": self.schema,
                 "key": str(self.channel_id),
@@ -154,8 +148,8 @@ class Lane:
             await asyncio.sleep(lease / 3)
             params = {"lane": self._taken.lane, "fence": self._taken.fence, "lease": timedelta(seconds=lease)}
             try:
-                extended = await self._execute(sql.EXTEND, params)
-            except (OperationalError, PoolTimeout) as error:
+                extended = await self._store.execute(sql.EXTEND, params)
+            except DATABASE_AWAY as error:
                 # The next beat tries again; without one in time the lease ends and claims are refused by their guard.
                 log.warning("lease_not_extended", schema=self.schema, channel=self.channel_id, error=str(error))
                 continue
@@ -166,8 +160,8 @@ class Lane:
         """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
         blocked = outcome in {"paused", "capped"}
         look_again, idle_since = self._next_look(outcome)
-        rows = await self._execute(
-            self._sql.release,
+        rows = await self._store.execute(
+            self._store.sql.release,
             {
                 "channel": self.channel_id,
                 "lane": self._taken.lane,
@@ -191,6 +185,17 @@ class Lane:
         return (None, 0.0) if now - since >= IDLE_SECONDS else (IDLE_SECONDS, since)
 
     # -- the pump ------------------------------------------------------------------------------------------------
+
+    async def _pump_through(self) -> str:
+        """Pump; when the database goes away meanwhile, wait for it and have the lane looked at again."""
+        try:
+            return await self._pump()
+        except DATABASE_AWAY as error:
+            # What had left is settled by now. A claim may have been committed without us knowing.
+            log.warning("lane_waits_for_database", schema=self.schema, channel=self.channel_id, error=str(error))
+            params = {"channel": self.channel_id, "fence": self._taken.fence}
+            await self._store.insist(lambda: self._store.execute(self._store.sql.recall, params))
+            return "worked"
 
     async def _pump(self) -> str:
         """Send until nothing is left. Returns worked, nothing, paused or capped."""
@@ -261,7 +266,7 @@ class Lane:
             return
 
     async def _load(self) -> None:
-        rows = await self._execute(self._sql.channel, {"channel": self.channel_id})
+        rows = await self._store.execute(self._store.sql.channel, {"channel": self.channel_id})
         if not rows:
             raise LaneLost
         self._channel: ChannelState = channel_state(rows[0], now=datetime.now(UTC))
@@ -271,8 +276,8 @@ class Lane:
 
     async def _recover(self) -> None:
         """What a dead owner left behind becomes doubt."""
-        await self._execute(
-            self._sql.recover,
+        await self._store.execute(
+            self._store.sql.recover,
             {
                 "channel": self.channel_id,
                 "fence": self._taken.fence,
@@ -285,19 +290,21 @@ class Lane:
 
     async def _take_up(self) -> None:
         """What has come due becomes work; doubt that nobody resolved is decided."""
-        await self._execute(
-            self._sql.due,
+        await self._store.execute(
+            self._store.sql.due,
             {
                 "channel": self.channel_id,
                 "policy": self._channel.in_doubt_policy,
                 "reason": UNCONFIRMED,
+                "window": timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS),
+                "late": LATE,
                 "limit": DUE_LIMIT,
             },
         )
 
     async def _claim(self, limit: int) -> list[tuple[Any, ...]]:
-        rows = await self._execute(
-            self._sql.claim,
+        rows = await self._store.execute(
+            self._store.sql.claim,
             {"lane": self._taken.lane, "fence": self._taken.fence, "channel": self.channel_id, "limit": limit},
         )
         rows.sort(key=lambda row: (row[4], row[0]))
@@ -365,52 +372,13 @@ class Lane:
         if any(result.slow_down for result in results):
             self._pacer.slow_down()
         pauses = [result.pause_reason for result in results if result.pause_reason]
-        for attempt in itertools.count():
-            try:
-                await self._write(results, pauses)
-                break
-            except (OperationalError, PoolTimeout):
-                if attempt >= SETTLE_ATTEMPTS:
-                    raise
-                log.warning("settle_waits_for_database", schema=self.schema, results=len(results))
-                await asyncio.sleep(min(0.2 * 2**attempt, 5))
+        is_first = self._channel.is_new and any(result.status == "sent" for result in results)
+        settle = partial(
+            self._store.settle, results, fence=self._taken.fence, pause=next(iter(pauses), ""), is_first=is_first
+        )
+        await self._store.insist(settle)
+        self._channel.is_new = self._channel.is_new and not is_first
         OUTCOMES.update(result.status for result in results)
         if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
             log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])
-
-    async def _write(self, results: list[Result], pauses: list[str]) -> None:
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(self._sql.settle, self._settle_params(results))
-            opt_outs = [result.opt_out for result in results if result.opt_out]
-            if opt_outs:
-                await connection.execute(
-                    self._sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"}
-                )
-            if pauses:
-                await connection.execute(self._sql.pause, {"channel": self.channel_id, "reason": pauses[0][:300]})
-            if self._channel.is_new and any(result.status == "sent" for result in results):
-                await connection.execute(self._sql.first_send, {"channel": self.channel_id})
-                self._channel.is_new = False
-
-    def _settle_params(self, results: list[Result]) -> dict[str, Any]:
-        return {
-            "channel": self.channel_id,
-            "fence": self._taken.fence,
-            # One JSON text costs a fraction of seven arrays, on both sides.
-            "results": orjson.dumps(
-                [
-                    {
-                        "id": result.id,
-                        "status": result.status,
-                        "provider_id": result.provider_id,
-                        "code": result.code,
-                        "reason": result.reason,
-                        "delay": result.delay,
-                        "left_at": result.left_at,
-                    }
-                    for result in results
-                ]
-            ).decode(),
-            "risks": [risk for result in results for risk in result.risks],
-        }

@@ -45,7 +45,7 @@ SELECT name, kind, status, is_sandbox, external_id, account_id, address, config,
 FROM {schema}.messaging_channel channel WHERE id = %(channel)s
 """
 
-# What an owner left behind when it died, and what has come due since the last time.
+# What an owner left behind when it died.
 RECOVER = """
 WITH abandoned AS (
     UPDATE {schema}.messaging_message SET status = 'in_doubt', due_at = now() + %(window)s,
@@ -57,20 +57,38 @@ INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, r
 SELECT id, attempts, 'in_doubt', 'in_doubt', %(reason)s, due_at FROM abandoned
 """
 
+# What has come due. A doubt is not decided while webhooks that arrived before its end are still to be processed: one
+# of them may be the echo (those that have failed for ten minutes do not count any more). And a doubt that ended long
+# before anybody looked, because we were away, waits for its window again: nobody could tell us anything meanwhile.
 DUE = """
 WITH due AS (
     SELECT id, status, origin, attempts,
            CASE WHEN status = 'scheduled' THEN 'queued'
+                WHEN due_at < now() - %(late)s::interval THEN 'in_doubt'
                 WHEN origin = 'campaign' AND %(policy)s = 'fail' THEN 'failed'
                 ELSE 'queued' END AS next
     FROM {schema}.messaging_message
-    WHERE channel_id = %(channel)s AND status IN ('scheduled', 'in_doubt') AND due_at <= now()
-    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+    WHERE id IN (
+        (SELECT id FROM {schema}.messaging_message
+         WHERE channel_id = %(channel)s AND status = 'scheduled' AND due_at <= now()
+         ORDER BY due_at LIMIT %(limit)s)
+        UNION ALL
+        (SELECT id FROM {schema}.messaging_message message
+         WHERE channel_id = %(channel)s AND status IN ('processing', 'in_doubt') AND status = 'in_doubt'
+           AND due_at <= now() AND NOT EXISTS (
+               SELECT 1 FROM public.tenants_inboundevent event
+               WHERE event.status IN ('received', 'failed') AND event.received_at <= message.due_at
+                 AND event.received_at > now() - interval '10 minutes')
+         LIMIT %(limit)s))
+      AND status IN ('scheduled', 'in_doubt') AND due_at <= now()
+    ORDER BY id FOR UPDATE SKIP LOCKED),
 moved AS (
     UPDATE {schema}.messaging_message message
-    SET status = due.next, due_at = NULL, fence = NULL, claimed_at = NULL,
-        error_code = CASE WHEN due.next = 'failed' THEN 'in_doubt' ELSE '' END,
-        error_reason = CASE WHEN due.next = 'failed' THEN %(reason)s ELSE '' END,
+    SET status = due.next, due_at = CASE WHEN due.next = 'in_doubt' THEN now() + %(window)s::interval END,
+        fence = CASE WHEN due.next = 'in_doubt' THEN message.fence END,
+        claimed_at = CASE WHEN due.next = 'in_doubt' THEN message.claimed_at END,
+        error_code = CASE WHEN due.next = 'queued' THEN '' ELSE 'in_doubt' END,
+        error_reason = CASE due.next WHEN 'failed' THEN %(reason)s WHEN 'queued' THEN '' ELSE message.error_reason END,
         failed_at = CASE WHEN due.next = 'failed' THEN now() END
     FROM due WHERE message.id = due.id
     RETURNING message.id, due.status AS before, due.next, due.attempts),
@@ -81,7 +99,7 @@ counted AS (
 noted AS (
     INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason)
     SELECT id, attempts, CASE WHEN next = 'failed' THEN 'failed' ELSE 'resolved' END, 'in_doubt', %(reason)s
-    FROM moved WHERE before = 'in_doubt')
+    FROM moved WHERE before = 'in_doubt' AND next <> 'in_doubt')
 SELECT count(*) FROM moved
 """
 
@@ -105,12 +123,21 @@ RETURNING message.id, message.uuid::text, message.address, message.content::text
           message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8
 """
 
-# Put results in. A webhook may have been quicker: whatever it wrote is never turned back.
+# The connection broke while the answer to a claim was on its way: what was claimed never left this process. Called when
+# nothing of this lease is under way, so whatever is still `processing` under our fence is such a claim.
+RECALL = """
+UPDATE {schema}.messaging_message SET status = 'queued', fence = NULL, claimed_at = NULL, attempts = attempts - 1
+WHERE channel_id = %(channel)s AND status = 'processing' AND fence = %(fence)s
+"""
+
+# Put results in. A webhook may have been quicker: whatever it wrote is never turned back. Safe to repeat, because the
+# answer to a commit may be lost with the connection: what the first run wrote is not open any more for the second.
 SETTLE = """
 WITH result AS (
-    SELECT id, status, provider_id, code, reason, delay, to_timestamp(left_at) AS sent_at
+    SELECT id, status, provider_id, code, reason, delay, to_timestamp(left_at) AS sent_at, risks
     FROM json_to_recordset(%(results)s::json)
-         AS r(id bigint, status text, provider_id text, code text, reason text, delay float8, left_at float8)),
+         AS r(id bigint, status text, provider_id text, code text, reason text, delay float8, left_at float8,
+              risks json)),
 before AS (
     SELECT message.id, message.status, message.sent_at, message.attempts
     FROM {schema}.messaging_message message JOIN result USING (id)
@@ -122,25 +149,26 @@ settled AS (
         sent_at = CASE WHEN result.status = 'sent' THEN COALESCE(message.sent_at, result.sent_at)
                        ELSE message.sent_at END,
         failed_at = CASE WHEN open AND result.status = 'failed' THEN now() ELSE message.failed_at END,
-        due_at = CASE WHEN open AND result.delay IS NOT NULL THEN now() + result.delay * interval '1 second'
-                      ELSE NULL END,
+        due_at = CASE WHEN open THEN now() + result.delay * interval '1 second' ELSE message.due_at END,
         error_code = CASE WHEN open THEN result.code ELSE message.error_code END,
         error_reason = CASE WHEN open THEN result.reason ELSE message.error_reason END,
         attempts = CASE WHEN open AND result.status = 'queued' THEN message.attempts - 1 ELSE message.attempts END,
         content = CASE WHEN message.is_sensitive AND result.status IN ('sent', 'failed')
                        THEN '{{"type": "text", "text": {{"body": "••••••"}}}}'::jsonb ELSE message.content END
     FROM result
-    JOIN (SELECT *, status IN ('processing', 'in_doubt') AS open FROM before) AS before USING (id)
+    JOIN (SELECT before.*, before.status = 'processing'
+                           OR before.status = 'in_doubt' AND outcome.status <> 'in_doubt' AS open
+          FROM before JOIN result AS outcome USING (id)) AS before USING (id)
     WHERE message.id = result.id
     RETURNING message.id, message.status, message.attempts, message.due_at, message.error_code, message.error_reason,
               before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
-              before.open),
+              before.open, result.risks),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
     SELECT %(channel)s, date_trunc('hour', now()), metric, count(*)
     FROM (SELECT 'sent' AS metric FROM settled WHERE first_sent
           UNION ALL SELECT 'failed' FROM settled WHERE open AND status = 'failed'
-          UNION ALL SELECT unnest(%(risks)s::text[])) AS events
+          UNION ALL SELECT json_array_elements_text(risks) FROM settled WHERE open) AS events
     GROUP BY metric),
 noted AS (
     INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason, next_at)
@@ -194,6 +222,7 @@ class Statements:
     recover: bytes
     due: bytes
     claim: bytes
+    recall: bytes
     settle: bytes
     pause: bytes
     first_send: bytes
@@ -215,6 +244,7 @@ def statements(schema: str) -> Statements:
         recover=fill(RECOVER),
         due=fill(DUE),
         claim=fill(CLAIM),
+        recall=fill(RECALL),
         settle=fill(SETTLE),
         pause=fill(PAUSE),
         first_send=fill(FIRST_SEND),

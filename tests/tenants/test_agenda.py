@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,6 +90,61 @@ def test_a_stale_delivery_does_nothing(db, handled):
     agenda.run_item(lease.item_id, lease.schema, lease.kind, lease.key, lease.fence)
     assert handled == []
     assert AgendaItem.objects.filter(kind="probe").count() == 1
+
+
+def test_a_second_delivery_of_the_same_lease_does_nothing(db, handled):
+    agenda.agenda_put(schema="public", kind="probe", key="again", due_at=past())
+    [lease] = agenda._items_lease(10)
+    for _ in range(2):
+        agenda.run_item(lease.item_id, lease.schema, lease.kind, lease.key, lease.fence)
+    assert handled == [("public", "again", "public")]
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_time_put_while_the_handler_runs_is_not_forgotten(db, monkeypatch, comes_back):
+    soon = now() + timedelta(minutes=3)
+
+    def probe(schema: str, key: str) -> datetime | None:
+        agenda.agenda_put(schema=schema, kind="probe", key=key, due_at=soon)
+        return now() + timedelta(hours=1) if comes_back else None
+
+    monkeypatch.setitem(agenda._handlers, "probe", probe)
+    agenda.agenda_put(schema="public", kind="probe", key="one", due_at=past())
+    run_what_is_leased()
+    item = AgendaItem.objects.get(kind="probe")
+    assert (item.due_at, item.leased_until) == (soon, None)
+
+
+def test_a_time_put_while_a_handler_fails_is_not_forgotten(db, monkeypatch):
+    def probe(schema: str, key: str) -> datetime | None:
+        agenda.agenda_put(schema=schema, kind="probe", key=key, due_at=past())
+        raise ValueError("broken \0 on purpose")
+
+    monkeypatch.setitem(agenda._handlers, "probe", probe)
+    agenda.agenda_put(schema="public", kind="probe", key="one", due_at=now() - timedelta(minutes=2))
+    run_what_is_leased()
+    item = AgendaItem.objects.get(kind="probe")
+    assert item.due_at < now()
+    assert item.last_error == "ValueError: broken  on purpose"
+
+
+def test_the_lease_of_a_slow_handler_is_kept_and_nobody_fires_it_again(committed, monkeypatch):
+    monkeypatch.setattr(agenda, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(agenda, "HEARTBEAT_SECONDS", 0.2)
+    leased_meanwhile: list[Any] = []
+
+    def slow(schema: str, key: str) -> datetime | None:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            leased_meanwhile.extend(agenda._items_lease(10))
+            time.sleep(0.1)
+        return None
+
+    monkeypatch.setitem(agenda._handlers, "probe", slow)
+    agenda.agenda_put(schema="public", kind="probe", key="one", due_at=past())
+    assert run_what_is_leased() == 1
+    assert leased_meanwhile == []
+    assert not AgendaItem.objects.filter(kind="probe").exists()
 
 
 def test_an_item_whose_worker_died_is_leased_again_after_its_lease(db, handled):

@@ -296,7 +296,6 @@ def test_the_webhook_and_the_engines_settle_agree_in_either_order(
                     ),
                     "fence": 3,
                     "channel": channel.pk,
-                    "risks": [],
                 },
             )
 
