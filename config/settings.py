@@ -121,16 +121,17 @@ DATABASES = {
         **_DATABASE,
         # A database host that does not answer at all must not hold a probe or a request for minutes.
         "OPTIONS": {"connect_timeout": 5, **_DATABASE.get("OPTIONS", {})},
-        "ENGINE": "django_tenants.postgresql_backend",
+        "ENGINE": "config.postgresql",
         "CONN_MAX_AGE": env.integer("DATABASE_CONN_MAX_AGE", 600),
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "griot_test")},
     }
 }
-# Hot statements are prepared on the server. Behind pgbouncer in transaction mode that needs pgbouncer 1.21 or newer.
-DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", True)
-ORIGINAL_BACKEND = "config.postgresql"
+# "transaction" behind a pooler such as pgbouncer: every statement then carries its search path (config/postgresql).
+DATABASE_POOLING = env.choice("DATABASE_POOLING", "none", ("none", "transaction"))
+# Hot statements are prepared on the server. Behind pgbouncer that needs version 1.21 and max_prepared_statements.
+DATABASE_PREPARE = env.boolean("DATABASE_PREPARE", DATABASE_POOLING == "none")
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any, Protocol, Self
 
 import structlog
+from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 log = structlog.get_logger(__name__)
@@ -111,7 +112,12 @@ class LaneRuntime:
             min_size=1,
             max_size=self._connections,
             open=False,
-            kwargs={"autocommit": True, "application_name": f"griot-{self._name}"},
+            kwargs={
+                "autocommit": True,
+                "application_name": f"griot-{self._name}",
+                # psycopg's own default, or never: behind a pooler a prepared statement may be on another connection.
+                "prepare_threshold": 5 if settings.DATABASE_PREPARE else None,
+            },
             timeout=30,
             name=self._name,
         )

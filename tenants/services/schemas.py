@@ -191,16 +191,10 @@ def _copied_sequences(source: str, new: str) -> list[str]:
 
 def _definitions(source: str, new: str) -> list[str]:
     """Keys, indexes and foreign keys of `source` under their own names. Foreign keys into public stay as they are."""
-    # With only pg_catalog in the path, PostgreSQL prints every other name with its schema.
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        path = cursor.fetchone()[0]
-        cursor.execute("SET LOCAL search_path TO pg_catalog")
+    with transaction.atomic(), connection.catalog_only():
         keys = _constraints(source, ["p", "u", "x"])
         indexes = [row[0] for row in _rows(_INDEXES, schema=source)]
         foreign_keys = _constraints(source, ["f"])
-        # A SET LOCAL lasts until the outermost transaction ends, which may be our caller's.
-        cursor.execute("SELECT set_config('search_path', %s, true)", [path])
     return [definition.replace(f"{source}.", f"{new}.") for definition in (*keys, *indexes, *foreign_keys)]
 
 

@@ -58,6 +58,11 @@ class Command(DjangoMigrate):
         self.loud = options["verbosity"] >= 1
         connection.set_schema_to_public()
         read_only = options["plan"] or options["check_unapplied"]
+        if not read_only and connection.carries_path:
+            raise CommandError(
+                "Migrations need a connection of their own (locks that last, indexes built concurrently): run migrate "
+                "with DATABASE_URL at PostgreSQL itself and DATABASE_POOLING=none."
+            )
         if not read_only:
             self._execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         try:
