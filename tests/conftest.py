@@ -142,6 +142,33 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[A
 
 
 @pytest.fixture(scope="session")
+def _provider_process() -> Iterator[Any]:
+    from django.conf import settings
+
+    from sandbox.testing import SandboxProcess
+
+    env = {
+        "META_APP_ID": settings.META_APP_ID or "720011223344556",
+        "META_APP_SECRET": settings.META_APP_SECRET or "sandbox-app-secret",
+        # Nobody listens there: webhooks are what other tests are about.
+        "SANDBOX_SWITCH_WEBHOOKS": "false",
+        "SANDBOX_SWITCH_TEMPLATE_REVIEW_MS": "20",
+    }
+    with SandboxProcess(env=env) as process:
+        yield process
+
+
+@pytest.fixture
+def provider(_provider_process: Any, settings: Any) -> Any:
+    """The sandbox as the provider of sandbox channels: a real server, as it was after its start."""
+    _provider_process.control("POST", "reset")
+    settings.SANDBOX_URL = _provider_process.url
+    settings.META_APP_ID = settings.META_APP_ID or "720011223344556"
+    settings.META_APP_SECRET = settings.META_APP_SECRET or "sandbox-app-secret"
+    return _provider_process
+
+
+@pytest.fixture(scope="session")
 def live_stack() -> Iterator[Any]:
     """The whole platform as real processes on a database of its own; `base_url`, `sandbox_url`, `demo`, `kill`…"""
     import os

@@ -56,7 +56,25 @@ class IdentityMove:
     current: str
 
 
-Effect = Pause | Quality | MessagingLimit | MarketingStop | MarketingResume | IdentityMove
+@dataclass(frozen=True, slots=True)
+class TemplateNews:
+    """What is new about one template; "" where nothing is. `next_category`: announced, not yet in force.
+
+    `is_text_changed`: the components have changed and must be read again.
+    """
+
+    provider_id: str
+    name: str
+    language: str
+    status: str = ""
+    reason: str = ""
+    category: str = ""
+    next_category: str = ""
+    quality: str = ""
+    is_text_changed: bool = False
+
+
+Effect = Pause | Quality | MessagingLimit | MarketingStop | MarketingResume | IdentityMove | TemplateNews
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from messaging.drivers.news import (
     MessagingLimit,
     Pause,
     Quality,
+    TemplateNews,
 )
 from messaging.models import Channel
 from messaging.services.channels import channel_pause
+from messaging.services.templates import template_news_apply
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,8 @@ def _apply(channel_ids: list[int], effect: Effect) -> None:
             marketing_stop(addresses=addresses, at=at, note="The customer stopped marketing messages")
         case MarketingResume(addresses, at):
             marketing_resume(addresses=addresses, at=at)
+        case TemplateNews():
+            template_news_apply(channel_ids=channel_ids, news=effect)
         case IdentityMove(kind, previous, current):
             contact_identity_move(kind=kind, previous=previous, current=current)
 

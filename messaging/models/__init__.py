@@ -1,5 +1,16 @@
 from messaging.models.channel import Channel, ChannelCount
+from messaging.models.customer import Customer
 from messaging.models.idempotency import IdempotencyRecord
 from messaging.models.message import Message, SendAttempt
+from messaging.models.template import MessageTemplate, TemplateSync
 
-__all__ = ["Channel", "ChannelCount", "IdempotencyRecord", "Message", "SendAttempt"]
+__all__ = [
+    "Channel",
+    "ChannelCount",
+    "Customer",
+    "IdempotencyRecord",
+    "Message",
+    "MessageTemplate",
+    "SendAttempt",
+    "TemplateSync",
+]

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from messaging.drivers.registry import driver_choices
+from messaging.models.customer import Customer
 from tenants.fields import EncryptedJSONField, uuid7
 
 
@@ -33,6 +34,18 @@ class Channel(models.Model):
         _("sandbox"),
         default=False,
         help_text=_("Talks to the sandbox instead of the provider; the only kind that test keys reach."),
+    )
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, null=True, blank=True, related_name="channels", verbose_name=_("customer")
+    )
+    # Never the text of a UUID, so that it cannot be mistaken for another channel's public id.
+    reference = models.CharField(  # noqa: DJ001  null: unique only where it is given
+        _("your id"),
+        max_length=64,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text=_("What your own systems call this channel; the gateway API takes it in place of our id."),
     )
     # What the provider calls it: phone_number_id for WhatsApp; `account_id` is the WABA.
     external_id = models.CharField(_("provider's id"), max_length=64)

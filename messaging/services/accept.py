@@ -21,6 +21,7 @@ from messaging.drivers.base import ContentError
 from messaging.models import Channel
 from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
+from messaging.services.template_guard import template_guard
 from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.fields import uuid7
 from tenants.services.plans import PlanOwner, limit_check, quota_return, quota_take
@@ -108,7 +109,7 @@ def messages_accept(
     now = datetime.now(UTC)
     if scheduled_at is not None and scheduled_at > now + MAX_AHEAD:
         raise InvalidInput("schedule_too_far", "Must be within a year.", {"scheduleAt": "must be within a year"})
-    prepare = partial(_prepare, channel=channel, country=organization.default_country)
+    prepare = partial(_prepare, schema=organization.schema_name, channel=channel, country=organization.default_country)
     ready, rejections = _sort_out(drafts, prepare)
     if not ready:
         return Acceptance([], rejections, now)
@@ -177,7 +178,7 @@ def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) 
     return ready, rejections
 
 
-def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str) -> _Ready:
+def _prepare(index: int, draft: Draft, *, schema: str, channel: ChannelSnapshot, country: str) -> _Ready:
     try:
         address = phone_normalise(draft.to, country)
     except BadPhone as error:
@@ -192,6 +193,7 @@ def _prepare(index: int, draft: Draft, *, channel: ChannelSnapshot, country: str
         driver.validate(content)
     except ContentError as error:
         raise InvalidInput("invalid_content", str(error), error.fields) from error
+    template_guard(schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content)
     return _Ready(
         index,
         uuid7(),

@@ -35,6 +35,7 @@ class ChannelSnapshot:
     kind: str
     status: str
     is_sandbox: bool
+    account_id: str
     address: str
     enforce_window: bool
 
@@ -49,7 +50,7 @@ class ChannelSnapshot:
         return self.enforce_window and Capability.SERVICE_WINDOW in self.driver.capabilities
 
 
-_FIELDS = ("id", "uuid", "name", "kind", "status", "is_sandbox", "address", "enforce_window")
+_FIELDS = ("id", "uuid", "name", "kind", "status", "is_sandbox", "account_id", "address", "enforce_window")
 _snapshots: dict[tuple[str, UUID], tuple[float, ChannelSnapshot]] = {}
 
 

@@ -19,9 +19,10 @@ from messaging.drivers.base import (
     Sent,
     WebhookPart,
 )
+from messaging.drivers.templates import Components, TemplateCreated, TemplateDraft, TemplateDriver, TemplatePage
 from messaging.drivers.uploads import MediaDriver, MediaFile, MediaLimit, MediaReference
 from messaging.drivers.whatsapp_cloud import content as content_rules
-from messaging.drivers.whatsapp_cloud import media, webhook
+from messaging.drivers.whatsapp_cloud import media, template_calls, template_rules, template_values, webhook
 from messaging.drivers.whatsapp_cloud.config import GRAPH_VERSION, SECRET_FIELDS, authorization, phone_url
 from messaging.drivers.whatsapp_cloud.errors import error_in_response
 
@@ -33,7 +34,7 @@ _NOTES: Final = {
 }
 
 
-class WhatsAppCloudDriver(Driver, MediaDriver):
+class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
     """One instance serves all WhatsApp numbers. `graph_version` is used by channels that do not name their own."""
 
     kind: ClassVar[str] = "whatsapp_cloud"
@@ -121,6 +122,33 @@ class WhatsAppCloudDriver(Driver, MediaDriver):
 
     def build_media_download(self, channel: ChannelInfo, reference: MediaReference) -> HttpRequest:
         return media.build_download(channel, reference)
+
+    def complete_template(self, draft: TemplateDraft) -> TemplateDraft:
+        return template_rules.completed(draft)
+
+    def check_template(self, draft: TemplateDraft) -> None:
+        template_rules.check_draft(draft)
+
+    def check_template_values(self, components: Components, parameter_format: str, content: Mapping[str, Any]) -> None:
+        template_values.check_values(components, parameter_format, content)
+
+    def build_template_create(self, channel: ChannelInfo, draft: TemplateDraft) -> HttpRequest:
+        return template_calls.build_create(channel, self.graph_version, draft)
+
+    def read_template_create(self, response: HttpResponse) -> TemplateCreated:
+        return template_calls.read_create(response)
+
+    def build_template_list(self, channel: ChannelInfo, *, after: str = "") -> HttpRequest:
+        return template_calls.build_list(channel, self.graph_version, after)
+
+    def read_template_list(self, response: HttpResponse) -> TemplatePage:
+        return template_calls.read_list(response)
+
+    def build_template_delete(self, channel: ChannelInfo, name: str) -> HttpRequest:
+        return template_calls.build_delete(channel, self.graph_version, name)
+
+    def read_template_delete(self, response: HttpResponse) -> bool:
+        return template_calls.read_delete(response)
 
     def _post(self, channel: ChannelInfo, body: Mapping[str, Any]) -> HttpRequest:
         headers = authorization(channel)

@@ -15,6 +15,7 @@ from messaging.drivers.news import (
     MessagingLimit,
     Pause,
     Quality,
+    TemplateNews,
 )
 
 Told = tuple[str, tuple[Effect, ...]]
@@ -26,6 +27,14 @@ _ENDS: Final[Mapping[str, str]] = {
     "ACCOUNT_OFFBOARDED": "The WhatsApp business account has left the platform.",
     "PARTNER_REMOVED": "The business has withdrawn our access to its WhatsApp account.",
     "PARTNER_APP_UNINSTALLED": "The business has removed our app from its WhatsApp account.",
+}
+# Events of a template that are no status of their own; FLAGGED and LOCKED still send.
+_STATUS_OF_EVENT: Final[Mapping[str, str]] = {
+    "REINSTATED": "APPROVED",
+    "UNARCHIVED": "APPROVED",
+    "UNPAUSED": "APPROVED",
+    "FLAGGED": "",
+    "LOCKED": "",
 }
 
 
@@ -131,23 +140,33 @@ def _template_status(value: Mapping[str, Any]) -> Told:
     details = _inner(value, "rejection_info").get("reason") or _inner(value, "other_info").get("description")
     details = details or (value.get("reason") if value.get("reason") not in (None, "NONE") else None)
     text = f"{_template(value)} is now {value.get('event')}"
-    return f"{text}: {details}" if details else f"{text}.", ()
+    news = _news(
+        value,
+        status=_STATUS_OF_EVENT.get(str(value.get("event")), str(value.get("event") or "")),
+        reason=str(details or ""),
+        category=str(value.get("message_template_category") or ""),
+    )
+    return f"{text}: {details}" if details else f"{text}.", news
 
 
 def _template_quality(value: Mapping[str, Any]) -> Told:
-    return f"The quality of {_template(value)} is now {value.get('new_quality_score')}.", ()
+    score = str(value.get("new_quality_score") or "")
+    return f"The quality of {_template(value)} is now {score}.", _news(value, quality=score)
 
 
 def _template_category(value: Mapping[str, Any]) -> Told:
     future = value.get("correct_category")
     if future is not None:
         at = _time(value.get("category_update_timestamp"))
-        return f"{_template(value)} becomes {future}{f' on {at:%Y-%m-%d %H:%M} UTC' if at else ''}.", ()
-    return f"{_template(value)} is now {value.get('new_category')}, it was {value.get('previous_category')}.", ()
+        when = f" on {at:%Y-%m-%d %H:%M} UTC" if at else ""
+        return f"{_template(value)} becomes {future}{when}.", _news(value, next_category=str(future))
+    category = str(value.get("new_category") or "")
+    text = f"{_template(value)} is now {category}, it was {value.get('previous_category')}."
+    return text, _news(value, category=category)
 
 
 def _template_components(value: Mapping[str, Any]) -> Told:
-    return f"The text of {_template(value)} has changed.", ()
+    return f"The text of {_template(value)} has changed.", _news(value, is_text_changed=True)
 
 
 def _echo(value: Mapping[str, Any]) -> Told:
@@ -171,6 +190,15 @@ _TELLERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Told]]] = {
 
 def _template(value: Mapping[str, Any]) -> str:
     return f"Template {value.get('message_template_name')} ({value.get('message_template_language')})"
+
+
+def _news(value: Mapping[str, Any], **found: Any) -> tuple[Effect, ...]:
+    """The news of the named template; nothing when the body does not say which one it is."""
+    name, language = value.get("message_template_name"), value.get("message_template_language")
+    if not isinstance(name, str) or not isinstance(language, str):
+        return ()
+    provider_id = str(value.get("message_template_id") or "")
+    return (TemplateNews(provider_id, name, language.replace("-", "_"), **found),)
 
 
 def _inner(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from messaging.drivers.news import (
     MessagingLimit,
     Pause,
     Quality,
+    TemplateNews,
 )
 from messaging.drivers.whatsapp_cloud.driver import WhatsAppCloudDriver
 from messaging.drivers.whatsapp_cloud.errors import RULES
@@ -163,6 +164,13 @@ def test_statuses_out_of_order_come_out_in_the_order_of_the_body() -> None:
 
 
 RESTRICTION = "Meta restricts the account until 2026-09-28 14:13 UTC: RESTRICTED_BIZ_INITIATED_MESSAGING, RESTRICTED_ADD_PHONE_NUMBER_ACTION."  # noqa: E501
+PAUSED = "Your template has been paused for 3 hours because it had continued negative feedback."
+
+
+def _template(**found: Any) -> tuple[Any, ...]:
+    return (TemplateNews("1422038811905577", "order_ready_2", "en_US", **found),)
+
+
 # name -> (start of the summary, effects)
 NEWS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "account_update_deleted": (
@@ -184,31 +192,48 @@ NEWS: dict[str, tuple[str, tuple[Any, ...]]] = {
         (MessagingLimit("TIER_10K", "15550123400"),),
     ),
     "smb_message_echo": ("Somebody of the business answered with the phone app.", ()),
-    "template_category_update_done": ("Template order_ready_2 (en_US) is now MARKETING, it was UTILITY.", ()),
+    "template_category_update_done": (
+        "Template order_ready_2 (en_US) is now MARKETING, it was UTILITY.",
+        _template(category="MARKETING"),
+    ),
     "template_category_update_notice": (
         "Template order_ready_2 (en_US) becomes MARKETING on 2026-09-22 14:13 UTC.",
-        (),
+        _template(next_category="MARKETING"),
     ),
-    "template_components_update": ("The text of Template order_ready_2 (en_US) has changed.", ()),
-    "template_quality_update": ("The quality of Template order_ready_2 (en_US) is now YELLOW.", ()),
-    "template_status_approved": ("Template order_ready_2 (en_US) is now APPROVED.", ()),
+    "template_components_update": (
+        "The text of Template order_ready_2 (en_US) has changed.",
+        _template(is_text_changed=True),
+    ),
+    "template_quality_update": (
+        "The quality of Template order_ready_2 (en_US) is now YELLOW.",
+        _template(quality="YELLOW"),
+    ),
+    "template_status_approved": (
+        "Template order_ready_2 (en_US) is now APPROVED.",
+        _template(status="APPROVED", category="UTILITY"),
+    ),
     "template_status_disabled": (
         "Template order_ready_2 (en_US) is now DISABLED: Your template has been disabled.",
-        (),
+        _template(status="DISABLED", reason="Your template has been disabled."),
     ),
-    "template_status_flagged": ("Template order_ready_2 (en_US) is now FLAGGED.", ()),
+    "template_status_flagged": ("Template order_ready_2 (en_US) is now FLAGGED.", _template()),
     "template_status_paused": (
         "Template order_ready_2 (en_US) is now PAUSED: Your template has been paused for 3 h",
-        (),
+        _template(status="PAUSED", reason=PAUSED),
     ),
-    "template_status_pending_deletion": ("Template order_ready_2 (en_US) is now PENDING_DELETION.", ()),
+    "template_status_pending_deletion": (
+        "Template order_ready_2 (en_US) is now PENDING_DELETION.",
+        _template(status="PENDING_DELETION"),
+    ),
     "template_status_rejected": (
         "Template order_ready_2 (en_US) is now REJECTED: Variables cannot be at the start or end of the body.",
-        (),
+        _template(
+            status="REJECTED", reason="Variables cannot be at the start or end of the body.", category="MARKETING"
+        ),
     ),
     "template_status_unpaused": (
         "Template order_ready_2 (en_US) is now APPROVED: Your template has been unpaused.",
-        (),
+        _template(status="APPROVED", reason="Your template has been unpaused."),
     ),
     "user_preferences_stop": (
         "A customer has stopped marketing messages.",

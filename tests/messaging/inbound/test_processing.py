@@ -259,12 +259,11 @@ def test_quality_and_limit_reach_the_number_they_are_about(live: Any, feed: Make
 def test_news_that_nobody_acts_upon_are_kept_in_plain_language(live: Any, feed: Make) -> None:
     raw = body(
         account_change(
-            "message_template_status_update",
-            event="PAUSED",
-            message_template_id=1,
-            message_template_name="promo",
-            message_template_language="fr",
-            other_info={"description": "Paused for 3 hours."},
+            "phone_number_name_update",
+            display_phone_number="22997000000",
+            decision="REJECTED",
+            requested_verified_name="Demo",
+            rejection_reason="NAME_EMPLOYEE",
         )
     )
     event = feed(raw, live[0])
@@ -272,7 +271,7 @@ def test_news_that_nobody_acts_upon_are_kept_in_plain_language(live: Any, feed: 
         {
             "where": "entry[0].changes[0]",
             "code": "news",
-            "reason": "Template promo (fr) is now PAUSED: Paused for 3 hours.",
+            "reason": "Display name Demo: REJECTED, NAME_EMPLOYEE.",
         }
     ]
 

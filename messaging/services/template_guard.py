@@ -1,0 +1,85 @@
+"""The look at the template before a message of it is queued: known, approved, filled in completely.
+
+Without it the provider would refuse message after message, minutes later. It only speaks for accounts whose templates
+have been read: of others nobody here knows what they have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from messaging.drivers.base import ContentError, Driver
+from messaging.drivers.templates import TemplateDriver
+from messaging.models import MessageTemplate, TemplateSync
+from tenants.errors import InvalidInput
+
+# A template that is paused stops within a second on every process.
+_KNOWN_SECONDS: Final = 0.8
+_KNOWN_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`row`: (status, reason, parameter format, components), None when there is no such template."""
+
+    is_read: bool
+    row: tuple[str, str, str, list[Any]] | None
+
+
+_cache: dict[tuple[str, str, str, str, str], tuple[float, _Known]] = {}
+
+
+def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, content: Mapping[str, Any]) -> None:
+    """Check a valid template message of the current `schema` against the template itself, at most 0.8 s old.
+
+    Raises `InvalidInput` template_unknown, template_not_approved, template_values_wrong; other content passes.
+    """
+    if content.get("type") != "template" or not account_id or not isinstance(driver, TemplateDriver):
+        return
+    template = content["template"]
+    name, language = str(template["name"]), str(template["language"]["code"])
+    known = _look_up(schema, kind, account_id, name, language)
+    if known.row is None:
+        if known.is_read:
+            text = f"There is no template {name[:100]} in {language}. Read the templates again if it is new."
+            raise InvalidInput("template_unknown", text, {"template.name": "is not known in this language"})
+        return
+    status, reason, parameter_format, components = known.row
+    if status != MessageTemplate.Status.APPROVED:
+        text = f"The template {name[:100]} ({language}) cannot be sent: it is {status}. {reason}".strip()
+        raise InvalidInput("template_not_approved", text, {"template.name": f"is {status}"})
+    if not components:
+        return
+    try:
+        driver.check_template_values(components, parameter_format, content)
+    except ContentError as error:
+        raise InvalidInput("template_values_wrong", str(error), error.fields) from error
+
+
+def _look_up(schema: str, kind: str, account_id: str, name: str, language: str) -> _Known:
+    key = (schema, kind, account_id, name, language)
+    now = time.monotonic()
+    found = _cache.get(key)
+    if found is not None and now - found[0] < _KNOWN_SECONDS:
+        return found[1]
+    account = {"kind": kind, "account_id": account_id}
+    row = (
+        MessageTemplate.objects.filter(**account, name=name, language=language)
+        .values_list("status", "reason", "parameter_format", "components")
+        .first()
+    )
+    if row is not None and row[0] == MessageTemplate.Status.DELETED:
+        row = None
+    known = _Known(row is not None or TemplateSync.objects.filter(**account).exists(), row)
+    if len(_cache) >= _KNOWN_MAX:
+        _cache.clear()
+    _cache[key] = (now, known)
+    return known
+
+
+def cache_clear() -> None:
+    """Forget what is remembered: what was changed in this process counts at once."""
+    _cache.clear()
