@@ -14,49 +14,53 @@ _BATCH = 5000
 
 _SQUASH = """
 WITH taken AS (
-    DELETE FROM {schema}.messaging_channelcount WHERE id IN (
-        SELECT id FROM {schema}.messaging_channelcount
-        WHERE (channel_id, hour, metric) IN (
-            SELECT channel_id, hour, metric FROM {schema}.messaging_channelcount
-            WHERE NOT squashed ORDER BY id LIMIT %(batch)s)
+    DELETE FROM {schema}.{table} WHERE id IN (
+        SELECT id FROM {schema}.{table}
+        WHERE ({key}) IN (SELECT {key} FROM {schema}.{table} WHERE NOT squashed ORDER BY id LIMIT %(batch)s)
         ORDER BY id FOR UPDATE SKIP LOCKED)
-    RETURNING channel_id, hour, metric, count, squashed)
-INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count, squashed)
-SELECT channel_id, hour, metric, sum(count), true FROM taken GROUP BY channel_id, hour, metric
+    RETURNING {key}, count, squashed)
+INSERT INTO {schema}.{table} ({key}, count, squashed)
+SELECT {key}, sum(count), true FROM taken GROUP BY {key}
 """
 
+# Tables of delta counters -> what one row stands for after the squash.
+_COUNTERS = {
+    "messaging_channelcount": ("channel_id", "hour", "metric"),
+    "messaging_runcount": ("run_id", "variant_id", "minute", "metric"),
+}
 
-# An organisation is looked at when this many counter rows were written since the last squash.
+# A table is looked at when this many counter rows were written since the last squash.
 _WORTH = 200
 
 
 @shared_task(name="messaging.tasks.counts_squash")
 def counts_squash() -> None:
-    """Add up the counter rows written since the last time: one row per channel, hour and metric remains.
+    """Add up the counter rows written since the last time: one row per key of each table of counters remains.
 
     PostgreSQL's own statistics say which organisations wrote enough, so idle ones cost nothing.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT schemaname FROM pg_stat_user_tables
-               WHERE relname = 'messaging_channelcount' AND n_mod_since_analyze >= %s""",
-            [_WORTH],
+            """SELECT schemaname, relname FROM pg_stat_user_tables
+               WHERE relname = ANY(%s) AND n_mod_since_analyze >= %s""",
+            [list(_COUNTERS), _WORTH],
         )
-        schemas = [schema for (schema,) in cursor.fetchall()]
-    for schema in schemas:
-        counts_squash_schema(schema)
+        found = cursor.fetchall()
+    for schema, table in found:
+        counts_squash_schema(schema, table)
 
 
-def counts_squash_schema(schema: str) -> None:
+def counts_squash_schema(schema: str, table: str = "messaging_channelcount") -> None:
     """Squash one organisation's counters in bounded batches; the sums stay the same at every moment."""
-    name = sql.Identifier(schema)
+    names = {"schema": sql.Identifier(schema), "table": sql.Identifier(table)}
+    key = sql.SQL(", ").join(map(sql.Identifier, _COUNTERS[table]))
     with connection.cursor() as cursor:
         while True:
-            cursor.execute(sql.SQL(_SQUASH).format(schema=name).as_string(None), {"batch": _BATCH})
+            cursor.execute(sql.SQL(_SQUASH).format(key=key, **names).as_string(None), {"batch": _BATCH})
             if cursor.rowcount == 0:
                 break
         # Resets the statistics that decide whether to come again.
-        cursor.execute(sql.SQL("ANALYZE {}.messaging_channelcount").format(name).as_string(None))
+        cursor.execute(sql.SQL("ANALYZE {schema}.{table}").format(**names).as_string(None))
 
 
 @shared_task(name="messaging.tasks.idempotency_forget")

@@ -91,7 +91,13 @@ moved AS (
         error_reason = CASE due.next WHEN 'failed' THEN %(reason)s WHEN 'queued' THEN '' ELSE message.error_reason END,
         failed_at = CASE WHEN due.next = 'failed' THEN now() END
     FROM due WHERE message.id = due.id
-    RETURNING message.id, due.status AS before, due.next, due.attempts),
+    RETURNING message.id, due.status AS before, due.next, due.attempts, message.campaign_run_id AS run,
+              COALESCE(message.campaign_variant_id, 0) AS variant),
+run_counted AS (
+    INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
+    SELECT run, variant, date_trunc('minute', now()), metric, count(*)
+    FROM moved CROSS JOIN (VALUES ('failed'), ('done')) AS step(metric)
+    WHERE run IS NOT NULL AND next = 'failed' GROUP BY run, variant, metric),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
     SELECT %(channel)s, date_trunc('hour', now()), 'failed', count(*) FROM moved WHERE next = 'failed'
@@ -162,7 +168,16 @@ settled AS (
     WHERE message.id = result.id
     RETURNING message.id, message.status, message.attempts, message.due_at, message.error_code, message.error_reason,
               before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
-              before.open, result.risks),
+              before.open, result.risks, message.campaign_run_id AS run,
+              COALESCE(message.campaign_variant_id, 0) AS variant),
+run_counted AS (
+    INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
+    SELECT run, variant, date_trunc('minute', now()), metric, count(*)
+    FROM settled CROSS JOIN LATERAL (
+        SELECT 'sent' AS metric WHERE first_sent
+        UNION ALL SELECT 'failed' WHERE open AND status = 'failed'
+        UNION ALL SELECT 'done' WHERE open AND status IN ('sent', 'failed')) AS step
+    WHERE run IS NOT NULL GROUP BY run, variant, metric),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
     SELECT %(channel)s, date_trunc('hour', now()), metric, count(*)

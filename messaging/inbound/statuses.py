@@ -14,13 +14,14 @@ from django.utils import timezone
 from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
+from messaging.models.message import OPEN_STATUSES
 
 log = structlog.get_logger(__name__)
 
 # Locked in the order of the id, as the engine does: two batches with the same messages wait, they do not deadlock.
 _READ = """
 SELECT id, uuid::text, attempts, address, status, queued_at, provider_id, sent_at, delivered_at, read_at, failed_at,
-       error_code, error_reason
+       error_code, error_reason, campaign_run_id, campaign_variant_id
 FROM messaging_message
 WHERE id IN (
     SELECT id FROM messaging_message
@@ -51,6 +52,13 @@ _COUNT = """
 INSERT INTO messaging_channelcount (channel_id, hour, metric, count)
 SELECT %(channel)s, date_trunc('hour', now()), metric, count
 FROM unnest(%(metrics)s::text[], %(counts)s::bigint[]) AS row(metric, count)
+"""
+
+_COUNT_RUNS = """
+INSERT INTO messaging_runcount (run_id, variant_id, minute, metric, count)
+SELECT run, variant, date_trunc('minute', now()), metric, count
+FROM unnest(%(runs)s::bigint[], %(variants)s::bigint[], %(metrics)s::text[], %(counts)s::bigint[])
+     AS row(run, variant, metric, count)
 """
 
 _RESOLVED = """
@@ -103,6 +111,8 @@ class _Row:
     attempts: int
     address: str
     before: Progress
+    # (run, variant) of a campaign's message.
+    run: tuple[int, int] | None = None
     reports: list[StatusUpdate] = field(default_factory=list)
 
 
@@ -112,6 +122,8 @@ class _Changes:
 
     rows: list[tuple[_Row, Progress]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    # (run, variant, metric) -> count
+    run_counts: Counter[tuple[int, int, str]] = field(default_factory=Counter)
     opt_outs: list[str] = field(default_factory=list)
 
 
@@ -140,8 +152,9 @@ def _read(channel_id: int, updates: Sequence[StatusUpdate]) -> tuple[list[_Row],
         found = cursor.fetchall()
     by_uuid: dict[str, _Row] = {}
     by_provider_id: dict[str, _Row] = {}
-    for id_, uuid, attempts, address, status, queued_at, provider_id, *rest in found:
-        row = _Row(id_, attempts, address, Progress(status, queued_at, provider_id, *rest))
+    for id_, uuid, attempts, address, status, queued_at, provider_id, *rest, run, variant in found:
+        progress = Progress(status, queued_at, provider_id, *rest)
+        row = _Row(id_, attempts, address, progress, None if run is None else (run, variant or 0))
         by_uuid[uuid] = row
         if provider_id is not None:
             by_provider_id[provider_id] = row
@@ -162,7 +175,11 @@ def _changes(rows: list[_Row], outcome: StatusOutcome) -> _Changes:
         if after == row.before:
             continue
         changes.rows.append((row, after))
-        changes.counts.update(transitions(row.before, after))
+        steps = transitions(row.before, after)
+        changes.counts.update(steps)
+        if row.run is not None:
+            steps["done"] = (row.before.status in OPEN_STATUSES) - (after.status in OPEN_STATUSES)
+            changes.run_counts.update({(*row.run, metric): count for metric, count in steps.items()})
         if is_new_failure(row.before, after):
             _note_failure(row, after, changes, outcome)
     return changes
@@ -202,11 +219,19 @@ def _write(channel_id: int, changes: _Changes) -> None:
         )
         if counts:
             cursor.execute(_COUNT, {"channel": channel_id, "metrics": list(counts), "counts": list(counts.values())})
+        _count_runs(cursor, changes.run_counts)
         resolved = _resolved(rows)
         if resolved["ids"]:
             cursor.execute(_RESOLVED, resolved)
     if changes.opt_outs:
         marketing_stop(addresses=changes.opt_outs, at=timezone.now(), note="Reported by the provider")
+
+
+def _count_runs(cursor: Any, counts: Counter[tuple[int, int, str]]) -> None:
+    changed = [(*key, count) for key, count in counts.items() if count]
+    if changed:
+        names = ("runs", "variants", "metrics", "counts")
+        cursor.execute(_COUNT_RUNS, dict(zip(names, map(list, zip(*changed, strict=True)), strict=True)))
 
 
 def _resolved(rows: list[tuple[_Row, Progress]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from messaging.models.channel import Channel, ChannelCount
 from messaging.models.customer import Customer
 from messaging.models.idempotency import IdempotencyRecord
 from messaging.models.message import Message, SendAttempt
+from messaging.models.run_count import RunCount
 from messaging.models.template import MessageTemplate, TemplateSync
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "IdempotencyRecord",
     "Message",
     "MessageTemplate",
+    "RunCount",
     "SendAttempt",
     "TemplateSync",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,9 +14,25 @@ from psycopg import sql
 
 from config.postgresql.statements import statement_cursor
 
+# Shared by everything that inserts messages: conditions on a row `given`, and what follows the insert.
 # Who must not be written to is held back by the statement itself: no look-up before it, and no gap between the two.
+SUPPRESSED = """EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
+                      WHERE suppression.address = given.address AND suppression.scope = 'all')"""
+WINDOW_OPEN = """EXISTS (
+          SELECT 1 FROM {schema}.contacts_servicewindow service_window
+          WHERE service_window.channel_id = %(channel)s AND service_window.address = given.address
+            AND service_window.last_inbound_at > %(window_from)s)"""
+# `inserted` is what went in, `{due}` when the first of it may go (NULL: now).
 # The lane's row is written only when nobody is due to look at it soon: a hot row would make all senders queue for it.
 # What `due_at` may then be, and why no message is forgotten, is in docs/engine.md, "No lost wake-up".
+COUNTED = """counted AS (
+    INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
+    SELECT %(channel)s, date_trunc('hour', now()), 'accepted', count(*) FROM inserted HAVING count(*) > 0)"""
+LOOKED_AFTER = """looked_after AS (
+    UPDATE public.tenants_agendaitem SET due_at = COALESCE({due}, now() + interval '5 seconds')
+    WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
+      AND (due_at IS NULL OR due_at > COALESCE({due}, now() + interval '5 seconds')))"""
+
 _INSERT = """
 WITH given AS (
     SELECT * FROM json_to_recordset(%(rows)s::json)
@@ -28,20 +44,11 @@ inserted AS (
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
            %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
     FROM given
-    WHERE NOT EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
-                      WHERE suppression.address = given.address AND suppression.scope = 'all')
-      AND (NOT given.needs_window OR EXISTS (
-          SELECT 1 FROM {schema}.contacts_servicewindow service_window
-          WHERE service_window.channel_id = %(channel)s AND service_window.address = given.address
-            AND service_window.last_inbound_at > %(window_from)s))
+    WHERE NOT {suppressed}
+      AND (NOT given.needs_window OR {window_open})
     RETURNING uuid),
-counted AS (
-    INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
-    SELECT %(channel)s, date_trunc('hour', now()), 'accepted', count(*) FROM inserted HAVING count(*) > 0),
-looked_after AS (
-    UPDATE public.tenants_agendaitem SET due_at = COALESCE(%(due)s, now() + interval '5 seconds')
-    WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
-      AND (due_at IS NULL OR due_at > COALESCE(%(due)s, now() + interval '5 seconds')))
+{counted},
+{looked_after}
 SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted)
 """
 
@@ -60,7 +67,20 @@ class InsertRow:
 
 @lru_cache(maxsize=4096)
 def _statement(schema: str) -> str:
-    return sql.SQL(_INSERT).format(schema=sql.Identifier(schema)).as_string(None)
+    parts = {
+        "suppressed": SUPPRESSED,
+        "window_open": WINDOW_OPEN,
+        "counted": COUNTED,
+        "looked_after": LOOKED_AFTER.replace("{due}", "%(due)s"),
+    }
+    return statement_fill(_INSERT, schema, parts)
+
+
+def statement_fill(text: str, schema: str, parts: Mapping[str, str]) -> str:
+    """`text` with its named parts put in, and `{schema}` in all of it quoted. Neither ever comes from a user."""
+    for name, part in parts.items():
+        text = text.replace(f"{{{name}}}", part)
+    return sql.SQL(text).format(schema=sql.Identifier(schema)).as_string(None)
 
 
 def messages_insert(

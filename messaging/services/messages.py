@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from messaging.dispatch.wake import lane_wake
-from messaging.models import ChannelCount, Message
+from messaging.models import ChannelCount, Message, RunCount
 from tenants.connection import connection
 from tenants.errors import Conflict, NotFound
 
@@ -20,7 +21,9 @@ def message_cancel(*, message_uuid: UUID) -> None:
     """Take a waiting message out of the queue. Raises `NotFound`, or `Conflict` when it has left already."""
     with transaction.atomic():
         message = (
-            Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).only("id", "channel_id").first()
+            Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT)
+            .only("id", "channel_id", "campaign_run_id", "campaign_variant_id")
+            .first()
         )
         if message is None:
             raise NotFound("message_not_found", "No such message.")
@@ -33,6 +36,7 @@ def message_cancel(*, message_uuid: UUID) -> None:
         ChannelCount.objects.create(
             channel_id=message.channel_id, hour=hour, metric=ChannelCount.Metric.CANCELLED, count=1
         )
+        _run_count(message, {RunCount.Metric.CANCELLED: 1, RunCount.Metric.DONE: 1})
 
 
 def message_retry(*, message_uuid: UUID) -> None:
@@ -42,20 +46,43 @@ def message_retry(*, message_uuid: UUID) -> None:
         raise NotFound("message_not_found", "No such message.")
     if message.is_sensitive:
         raise Conflict("message_sensitive", "A one-time password is not sent again: ask for a new one.")
-    changed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED).update(
-        status=Message.Status.QUEUED,
-        provider_id=None,
-        attempts=0,
-        fence=None,
-        claimed_at=None,
-        due_at=None,
-        expires_at=None,
-        queued_at=timezone.now(),
-        sent_at=None,
-        failed_at=None,
-        error_code="",
-        error_reason="",
-    )
+    with transaction.atomic():
+        changed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED).update(
+            status=Message.Status.QUEUED,
+            provider_id=None,
+            attempts=0,
+            fence=None,
+            claimed_at=None,
+            due_at=None,
+            expires_at=None,
+            queued_at=timezone.now(),
+            sent_at=None,
+            failed_at=None,
+            error_code="",
+            error_reason="",
+        )
+        if changed:
+            taken_back = {RunCount.Metric.FAILED: -1, RunCount.Metric.DONE: -1}
+            if message.sent_at is not None:
+                taken_back[RunCount.Metric.SENT] = -1
+            _run_count(message, taken_back)
     if not changed:
         raise Conflict("message_not_failed", "Only a failed message can be sent again.")
     transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
+
+
+def _run_count(message: Message, counts: Mapping[str, int]) -> None:
+    """Keep the counters of the campaign's run in step, when the message belongs to one."""
+    if message.campaign_run_id is None:
+        return
+    minute = timezone.now().replace(second=0, microsecond=0)
+    RunCount.objects.bulk_create(
+        RunCount(
+            run_id=message.campaign_run_id,
+            variant_id=message.campaign_variant_id or 0,
+            minute=minute,
+            metric=metric,
+            count=count,
+        )
+        for metric, count in counts.items()
+    )

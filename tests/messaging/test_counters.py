@@ -9,7 +9,7 @@ from django.db import connection, connections
 from django.db.models import Sum
 from django_tenants.utils import schema_context
 
-from messaging.models import ChannelCount
+from messaging.models import ChannelCount, RunCount
 from messaging.reports import channel_day, channel_risks
 from messaging.tasks import counts_squash_schema
 
@@ -25,6 +25,15 @@ def test_squash_leaves_one_row_per_channel_hour_and_metric(channel):
         (hour - timedelta(hours=1), 1, True),
         (hour, 21, True),
     ]
+
+
+def test_counters_of_runs_are_squashed_per_run_variant_minute_and_metric(in_schema):
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    for run, variant, count in ((1, 0, 2), (1, 0, 3), (1, 7, 1), (2, 0, 4), (2, 0, -1)):
+        RunCount.objects.create(run_id=run, variant_id=variant, minute=minute, metric="sent", count=count)
+    counts_squash_schema(connection.schema_name, "messaging_runcount")
+    rows = RunCount.objects.values_list("run_id", "variant_id", "count", "squashed")
+    assert sorted(rows) == [(1, 0, 5, True), (1, 7, 1, True), (2, 0, 3, True)]
 
 
 def test_nothing_is_lost_when_two_squash_while_others_count(committed, make_channel):

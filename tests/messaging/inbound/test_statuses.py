@@ -307,3 +307,24 @@ def test_the_webhook_and_the_engines_settle_agree_in_either_order(
     reread(organization, message)
     assert (message.status, message.provider_id, message.sent_at) == ("delivered", "wamid.L", _ago(0))
     assert counters(organization) == {"sent": 1, "delivered": 1}
+
+
+def test_the_counters_of_a_campaigns_run_follow_its_messages_and_nobody_elses(
+    live: Any, feed: Make, make_message: Make
+) -> None:
+    from messaging.models import RunCount
+
+    organization, channel, *_ = live
+    ours = {"campaign_run_id": 7, "campaign_variant_id": 3, "origin": "campaign"}
+    first = make_message(organization, channel, **ours)
+    second = make_message(organization, channel, **ours, address="22997000002")
+    third = make_message(organization, channel)
+    for name, message in (("wamid.R1", first), ("wamid.R2", second), ("wamid.R3", third)):
+        feed(body(change(channel.external_id, statuses=[status(name, "delivered", uuid=str(message.uuid))])))
+    feed(body(change(channel.external_id, statuses=[status("wamid.R1", "read", uuid=str(first.uuid))])))
+    with schema_context(organization.schema_name):
+        rows = RunCount.objects.values_list("run_id", "variant_id", "metric", "count")
+        totals: dict[tuple[int, int, str], int] = {}
+        for run, variant, metric, count in rows:
+            totals[run, variant, metric] = totals.get((run, variant, metric), 0) + count
+    assert totals == {(7, 3, "sent"): 2, (7, 3, "delivered"): 2, (7, 3, "done"): 2, (7, 3, "read"): 1}
