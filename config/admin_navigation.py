@@ -81,6 +81,12 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Invitations"), "mail", "tenants_invitation_changelist", "tenants.view_invitation"),
                 Link(_("API keys"), "key", "tenants_apikey_changelist", "tenants.view_apikey"),
                 Link(_("History"), "history", "admin_logentry_changelist", "admin.view_logentry"),
+                Link(
+                    _("Kept how long"),
+                    "auto_delete",
+                    "tenants_retentionperiod_changelist",
+                    "tenants.view_retentionperiod",
+                ),
             ],
         ),
     ]
@@ -113,6 +119,8 @@ def _public_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Inbound events"), "move_to_inbox", "tenants_inboundevent_changelist"),
                 Link(_("Inbound routes"), "alt_route", "tenants_inboundroute_changelist"),
                 Link(_("Agenda"), "event_note", "tenants_agendaitem_changelist"),
+                Link(_("Kept how long"), "auto_delete", "tenants_retentionperiod_changelist"),
+                Link(_("Removals"), "delete_sweep", "tenants_retentionstate_changelist"),
                 Link(_("Periodic tasks"), "schedule", "django_celery_beat_periodictask_changelist"),
                 Link(_("Intervals"), "timelapse", "django_celery_beat_intervalschedule_changelist"),
                 Link(_("Cron times"), "calendar_clock", "django_celery_beat_crontabschedule_changelist"),

@@ -8,6 +8,7 @@ and says what it expected, so that a bad value stops the start with one clear li
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,3 +104,16 @@ def fernet_keys(name: str) -> list[str]:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name}: key {number} is not 32 bytes in url-safe base64") from error
     return keys
+
+
+def days(name: str, defaults: Mapping[str, int | None]) -> dict[str, int | None]:
+    """`defaults` with what the variable changes: `messages=365,otp=keep`. `keep` is for ever; 1 day is the least."""
+    found = dict(defaults)
+    for word in words(name):
+        kind, _, value = word.partition("=")
+        if kind not in found:
+            raise ImproperlyConfigured(f"{name}: {kind!r} is none of {', '.join(sorted(found))}")
+        if value != "keep" and not (value.isascii() and value.isdigit() and 1 <= int(value) <= 36_500):
+            raise ImproperlyConfigured(f"{name}: {word!r}: expected {kind}=<days, 1 to 36500> or {kind}=keep")
+        found[kind] = None if value == "keep" else int(value)
+    return found

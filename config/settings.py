@@ -265,6 +265,26 @@ SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 20, minimum=1, maximu
 IN_DOUBT_WINDOW_SECONDS = env.integer("IN_DOUBT_WINDOW_SECONDS", 120, minimum=1, maximum=86_400)
 ORGANIZATION_PURGE_DAYS = env.integer("ORGANIZATION_PURGE_DAYS", 30, minimum=1, maximum=3650)
 
+# How many days each kind of data is kept when nothing else is set for an organisation; None: for ever.
+# The rules are in the apps' retention.py; docs/reliability.md explains them.
+RETENTION_DAYS = env.days(
+    "RETENTION_DAYS",
+    {
+        "inbound_bodies": 7,
+        "inbound_events": 30,
+        "failed_logins": 30,
+        "sessions": 1,
+        "history": 730,
+        "message_bodies": 365,
+        "messages": 730,
+        "send_attempts": 90,
+        "counters": 90,
+        "idempotency": 1,
+        "otp": 30,
+    },
+)
+RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, maximum=120)
+
 # Without one, production does not publish /metrics at all.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 

@@ -6,10 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from tenants.errors import InvalidInput
 
 _VARIABLE = re.compile(r"\{\{\s*([\w.\-]{1,64})\s*\}\}")
 MASK = "••••••"
+# The key that content has instead of its text once it is no longer kept: {"type": "text", "removed": true}.
+CONTENT_REMOVED = "removed"
 
 
 def content_fill(content: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
@@ -46,6 +50,8 @@ def content_preview(content: Mapping[str, Any], *, is_sensitive: bool, limit: in
     """One line that tells people what the message says; masked when the message is sensitive."""
     if is_sensitive:
         return MASK
+    if content.get(CONTENT_REMOVED) is True:
+        return _("The text is no longer kept.")
     kind = str(content.get("type", ""))
     part = content.get(kind)
     text = ""

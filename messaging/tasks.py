@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 from django.db import connection
-from django_tenants.utils import schema_context
 from psycopg import sql
-
-from messaging.services.idempotency import idempotency_purge
 
 # Rows per statement; the squash of one organisation never holds locks on more.
 _BATCH = 5000
@@ -61,18 +58,3 @@ def counts_squash_schema(schema: str, table: str = "messaging_channelcount") -> 
                 break
         # Resets the statistics that decide whether to come again.
         cursor.execute(sql.SQL("ANALYZE {schema}.{table}").format(**names).as_string(None))
-
-
-@shared_task(name="messaging.tasks.idempotency_forget")
-def idempotency_forget() -> None:
-    """Delete the idempotency records that no longer count, in bounded batches, where there are any."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT schemaname FROM pg_stat_user_tables
-               WHERE relname = 'messaging_idempotencyrecord' AND (n_live_tup > 0 OR n_tup_ins > n_tup_del)"""
-        )
-        schemas = [schema for (schema,) in cursor.fetchall()]
-    for schema in schemas:
-        with schema_context(schema):
-            while idempotency_purge(limit=_BATCH) == _BATCH:
-                pass

@@ -9,12 +9,15 @@ SCHEDULES = {
     "Agenda: start what is due": ("tenants.agenda.tick", "default", 1),
     "Inbound: take up what was left behind": ("messaging.inbound.tasks.sweep", "inbound", 15),
     "Counters: squash": ("messaging.tasks.counts_squash", "default", 30),
-    "Idempotency keys: forget those of yesterday": ("messaging.tasks.idempotency_forget", "default", 900),
+    "Retention: find organisations with data": ("tenants.tasks.retention_plan", "default", 3600),
 }
+# Tasks of earlier versions: a schedule that names one would fill the log.
+RETIRED = ("messaging.tasks.idempotency_forget",)
 
 
 def schedules_ensure() -> None:
     """Create the periodic tasks that are missing; what an operator changed in the admin stays."""
+    PeriodicTask.objects.filter(task__in=RETIRED).delete()
     for name, (task, queue, seconds) in SCHEDULES.items():
         interval, _ = IntervalSchedule.objects.get_or_create(every=seconds, period=IntervalSchedule.SECONDS)
         PeriodicTask.objects.get_or_create(

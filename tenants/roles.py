@@ -32,6 +32,7 @@ _ADMIN = _MANAGER | {
     "tenants.membership": FULL,
     "tenants.invitation": FULL,
     "tenants.apikey": FULL,
+    "tenants.retentionperiod": frozenset({"view", "change"}),
     "admin.logentry": VIEW,
 }
 _OWNER = _ADMIN | {"tenants.organization": frozenset({"view", "change"})}

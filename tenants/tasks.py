@@ -1,6 +1,14 @@
 """Celery finds tasks in modules of this name; the agenda's own live next to the agenda."""
 
-from tenants.agenda import run_item, tick
-from tenants.services import organizations  # noqa: F401  registers its agenda handler
+from celery import shared_task
 
-__all__ = ["run_item", "tick"]
+from tenants.agenda import run_item, tick
+from tenants.services import organizations, retention
+
+__all__ = ["organizations", "retention_plan", "run_item", "tick"]
+
+
+@shared_task(name="tenants.tasks.retention_plan")
+def retention_plan() -> None:
+    """Beat's call: put organisations that have got data since the last time on the agenda."""
+    retention.retention_plan()

@@ -12,7 +12,14 @@ from django_tenants.utils import get_public_schema_name
 
 SLUG, OTHER_SLUG = "demo", "demo-two"
 # Public tables that tests write to and that are not part of the two organisations themselves.
-_PUBLIC_TABLES = ("tenants_apikey", "tenants_inboundroute", "tenants_inboundevent", "tenants_agendaitem")
+_PUBLIC_TABLES = (
+    "tenants_apikey",
+    "tenants_inboundroute",
+    "tenants_inboundevent",
+    "tenants_agendaitem",
+    "tenants_retentionperiod",
+    "tenants_retentionstate",
+)
 _KEPT_TABLES = ("django_migrations", "otp_otppolicy")
 
 

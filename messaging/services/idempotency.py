@@ -54,12 +54,6 @@ def idempotent_run(
     return Answer(status, body)
 
 
-def idempotency_purge(*, limit: int = 10_000) -> int:
-    """Delete up to `limit` records of the current schema that no longer count; returns how many went."""
-    old = IdempotencyRecord.objects.filter(created_at__lte=timezone.now() - KEEP).order_by("created_at")
-    return IdempotencyRecord.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
-
-
 def _key_check(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
         text = f"An Idempotency-Key has 1 to {MAX_KEY} printable characters."

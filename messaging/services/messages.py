@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from messaging.content import CONTENT_REMOVED
 from messaging.dispatch.wake import lane_wake
 from messaging.models import ChannelCount, Message, RunCount
 from tenants.connection import connection
@@ -46,8 +47,10 @@ def message_retry(*, message_uuid: UUID) -> None:
         raise NotFound("message_not_found", "No such message.")
     if message.is_sensitive:
         raise Conflict("message_sensitive", "A one-time password is not sent again: ask for a new one.")
+    failed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED)
     with transaction.atomic():
-        changed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED).update(
+        # In the guard itself, because the text may be removed in this very moment.
+        changed = failed.exclude(content__has_key=CONTENT_REMOVED).update(
             status=Message.Status.QUEUED,
             provider_id=None,
             attempts=0,
@@ -67,6 +70,8 @@ def message_retry(*, message_uuid: UUID) -> None:
                 taken_back[RunCount.Metric.SENT] = -1
             _run_count(message, taken_back)
     if not changed:
+        if failed.exists():
+            raise Conflict("content_removed", "The text of this message is no longer kept.")
         raise Conflict("message_not_failed", "Only a failed message can be sent again.")
     transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
 

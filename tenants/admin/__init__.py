@@ -11,6 +11,7 @@ from tenants.admin import (
     people,
     plans,
     profile,
+    retention,
     schedules,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "people",
     "plans",
     "profile",
+    "retention",
     "schedules",
 ]

@@ -2,6 +2,7 @@ from tenants.models.access import Invitation, Membership, SupportAccess, User
 from tenants.models.agenda import AgendaItem
 from tenants.models.keys import ApiKey
 from tenants.models.organization import Domain, Organization, Plan, Subscription
+from tenants.models.retention import RetentionPeriod, RetentionState
 from tenants.models.routing import InboundEvent, InboundRoute
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Membership",
     "Organization",
     "Plan",
+    "RetentionPeriod",
+    "RetentionState",
     "Subscription",
     "SupportAccess",
     "User",

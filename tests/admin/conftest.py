@@ -93,7 +93,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from contacts.services.identities import contact_find_or_create
         from messaging.models import Message
         from otp.models import OneTimePassword, OtpPolicy
-        from tenants.models import ApiKey, Invitation, Membership
+        from tenants.models import ApiKey, Invitation, Membership, RetentionPeriod
         from tenants.services.keys import api_key_create
 
         soon = timezone.now() + timedelta(minutes=5)
@@ -105,6 +105,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         assert isinstance(key, ApiKey)
         invitation = Invitation.objects.create(
             organization=organization, email=f"{word}@invited.example", token_hash=word, expires_at=soon
+        )
+        period = RetentionPeriod.objects.create(
+            organization=organization, kind="messages", set_by=RetentionPeriod.SetBy.ORGANIZATION, days=400
         )
         with tenant_context(organization):
             contact = contact_find_or_create(identities=[(Identity.Kind.PHONE, "22997120001")], name=f"{word} contact")
@@ -156,6 +159,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "tenants.membership": membership.pk,
             "tenants.invitation": invitation.pk,
             "tenants.organization": organization.pk,
+            "tenants.retentionperiod": period.pk,
             "admin.logentry": entry.pk,
         }
 

@@ -25,6 +25,7 @@ OPEN_TO = {
     "tenants.invitation": {"owner", "admin"},
     "tenants.apikey": {"owner", "admin"},
     "tenants.organization": {"owner"},
+    "tenants.retentionperiod": {"owner", "admin"},
     "admin.logentry": {"owner", "admin"},
 }
 MAY_ADD = {
@@ -131,7 +132,13 @@ def test_public_rows_of_another_organisation_are_404_in_every_way(
     fill: Callable[..., dict[str, Any]],
 ) -> None:
     theirs, browser = fill(other_organization, "foreign"), browser_of("owner")
-    shared = ("tenants.apikey", "tenants.membership", "tenants.invitation", "tenants.organization")
+    shared = (
+        "tenants.apikey",
+        "tenants.membership",
+        "tenants.invitation",
+        "tenants.organization",
+        "tenants.retentionperiod",
+    )
     urls = [page(model, name, theirs[model]) for model in shared for name in ("change", "delete", "history")]
     urls += [page(model, action, theirs[model]) for model, action in ACTIONS if model in shared]
 

@@ -13,8 +13,7 @@ from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from messaging.models import IdempotencyRecord, Message
-from messaging.services.idempotency import idempotency_purge, idempotent_run
-from messaging.tasks import idempotency_forget
+from messaging.services.idempotency import idempotent_run
 from otp.models import OneTimePassword
 from tenants.errors import Conflict
 from tests.api.transactional.caller import Caller, problem, wrong_fields
@@ -90,30 +89,6 @@ def test_after_a_day_the_key_is_new_again(caller, text):
     assert second.json()["messageId"] != first
     assert IdempotencyRecord.objects.count() == 1
     assert "Idempotent-Replayed" in caller.post("/messages/send", text | {"message": "Other"}, KEY)
-
-
-def test_old_records_are_purged(caller, text):
-    for number in range(3):
-        caller.post("/messages/send", text, {"Idempotency-Key": f"k{number}"})
-    IdempotencyRecord.objects.exclude(key="k2").update(created_at=timezone.now() - timedelta(days=2))
-    assert idempotency_purge(limit=1) == 1
-    assert idempotency_purge() == 1
-    assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["k2"]
-
-
-def test_the_task_purges_every_organisation_that_has_records(committed):
-    for organization in committed:
-        with schema_context(organization.schema_name):
-            for number in range(3):
-                idempotent_run(api_key_id=1, key=str(number), request_hash="a" * 64, effect=lambda: (200, {}))
-            IdempotencyRecord.objects.exclude(key="2").update(created_at=timezone.now() - timedelta(days=2))
-    with connection.cursor() as cursor:
-        # Have the statistics of this session written now, not within a second.
-        cursor.execute("SELECT pg_stat_force_next_flush()")
-    idempotency_forget()
-    for organization in committed:
-        with schema_context(organization.schema_name):
-            assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["2"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
