@@ -6,7 +6,7 @@ Common parts of payloads, of which a publisher gives those that apply (times are
 - `channel`: id (uuid), number (integer id), name, kind, address, is_sandbox, customer_id
 - `contact`: id (uuid), number, name, phone, email; contact events also group, status, custom_fields
 - `message`: id (uuid), number, provider_id, direction, type, status, address, origin, content, reply_to, bulk_id,
-  queued_at, sent_at, delivered_at, read_at, failed_at, error_code, error_reason
+  campaign_run_id, queued_at, sent_at, delivered_at, read_at, failed_at, error_code, error_reason
 """
 
 from __future__ import annotations

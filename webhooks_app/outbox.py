@@ -1,15 +1,17 @@
 """The outbox as SQL: events and their deliveries are written by the statement, or in the transaction, of the change.
 
-The parts below are common table expressions for statements that name their schemas in full; `{schema}` is a quoted
-identifier and `{schema_name}` the same as a text literal. While no active endpoint wants such events they read the
-endpoints, a table of a few rows, and nothing else.
+The parts below are common table expressions for statements that name their schemas in full, put in by `filled`. While
+no active endpoint wants such events they read the endpoints, a table of a few rows, and nothing else.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import orjson
 from psycopg import sql
+
+from webhooks_app.payloads import MARKER, PAYLOAD_BYTES
 
 MESSAGE_TYPES = (
     "message.received",
@@ -40,19 +42,16 @@ lanes AS (
         ORDER BY id FOR UPDATE))
 """
 
-# For SELECT: the endpoints whose lanes to wake after the commit, or NULL.
-WOKEN = "(SELECT array_agg(DISTINCT endpoint_id) FROM fanned_out)"
+# The endpoints whose lanes to wake after the commit, or NULL.
+_WOKEN = "(SELECT array_agg(DISTINCT endpoint_id) FROM fanned_out)"
 
 # From `news` (id of a message, type, place in its order, provider_id, sent_at, delivered_at, read_at, failed_at,
 # error_code, error_reason: as they are after the change). What never changes is read from the message, which this
 # statement may see as it was before. A one-time password's text is never told.
-MESSAGE_EVENTS = (
-    """
+_MESSAGE_EVENTS = """
 listening AS MATERIALIZED (
     SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
-    WHERE is_active AND types && '{{"""
-    + ",".join(MESSAGE_TYPES)
-    + """}}'::varchar[] AND EXISTS (SELECT 1 FROM news)),
+    WHERE is_active AND types && {message_types} AND EXISTS (SELECT 1 FROM news)),
 told AS (
     INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
     SELECT news.type, message.uuid::text, message.channel_id, channel.is_sandbox, jsonb_build_object(
@@ -60,11 +59,11 @@ told AS (
             'id', message.uuid, 'number', message.id, 'provider_id', news.provider_id,
             'direction', message.direction, 'type', message.type, 'status', split_part(news.type, '.', 2),
             'address', message.address, 'origin', message.origin, 'reply_to', message.reply_to,
-            'bulk_id', message.bulk_uuid, 'error_code', news.error_code, 'error_reason', news.error_reason,
+            'bulk_id', message.bulk_uuid, 'campaign_run_id', message.campaign_run_id, 'error_code', news.error_code, 'error_reason', news.error_reason,
             'queued_at', message.queued_at, 'sent_at', news.sent_at, 'delivered_at', news.delivered_at,
             'read_at', news.read_at, 'failed_at', news.failed_at,
             'content', CASE WHEN message.is_sensitive THEN NULL
-                            WHEN length(message.content::text) > 200000 THEN '{{"truncated": true}}'::jsonb
+                            WHEN length(message.content::text) > {content_length} THEN {marker}
                             ELSE message.content END),
         'channel', jsonb_build_object(
             'id', channel.uuid, 'number', channel.id, 'name', channel.name, 'kind', channel.kind,
@@ -80,25 +79,21 @@ told AS (
                   AND (channel_ids = '{{}}' OR message.channel_id = ANY(channel_ids)))
     ORDER BY news.id, news.place
     RETURNING id, type, key, channel_id),
+{fan_out}
 """
-    + _FAN_OUT
-)
 
 # News from lists of message ids and types, for changes that were made by a statement of their own before.
-_MESSAGES = (
-    """
+_MESSAGES = """
 WITH news AS (
     SELECT message.id, row.type, row.place, provider_id, sent_at, delivered_at, read_at, failed_at,
            error_code, error_reason
     FROM unnest(%(ids)s::bigint[], %(types)s::text[]) WITH ORDINALITY AS row(id, type, place)
     JOIN {schema}.messaging_message message ON message.id = row.id),
+{message_events}
+SELECT {woken}
 """
-    + MESSAGE_EVENTS
-    + f"SELECT {WOKEN}"
-)
 
-_EVENTS = (
-    """
+_EVENTS = """
 WITH news AS (
     SELECT * FROM json_to_recordset(%(events)s::json)
         AS row(place int, type text, key text, channel_id bigint, is_test boolean, data jsonb)),
@@ -113,15 +108,24 @@ told AS (
                   AND (channel_ids = '{{}}' OR news.channel_id = ANY(channel_ids)))
     ORDER BY place
     RETURNING id, type, key, channel_id),
+{fan_out}
+SELECT {woken}
 """
-    + _FAN_OUT
-    + f"SELECT {WOKEN}"
-)
 
 
 def filled(text: str, schema: str) -> bytes:
-    """`text` with the schema's name in its two forms."""
-    return sql.SQL(text).format(schema=sql.Identifier(schema), schema_name=sql.Literal(schema)).as_bytes(None)
+    """`text` with the schema's name, and the parts above where it says `{message_events}`, `{fan_out}`, `{woken}`."""
+    parts: dict[str, sql.Composable] = {
+        "schema": sql.Identifier(schema),
+        "schema_name": sql.Literal(schema),
+        "message_types": sql.Literal(list(MESSAGE_TYPES)) + sql.SQL("::varchar[]"),
+        "content_length": sql.Literal(PAYLOAD_BYTES),
+        "marker": sql.Literal(orjson.dumps(MARKER).decode()) + sql.SQL("::jsonb"),
+        "woken": sql.SQL(_WOKEN),
+    }
+    parts["fan_out"] = sql.SQL(_FAN_OUT).format(**parts)
+    parts["message_events"] = sql.SQL(_MESSAGE_EVENTS).format(**parts)
+    return sql.SQL(text).format(**parts).as_bytes(None)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ import orjson
 
 BODY_BYTES: Final = 256 * 1024
 # What a payload may take before its surface's names and envelope are added.
-_PAYLOAD_BYTES: Final = 200_000
+PAYLOAD_BYTES: Final = 200_000
 _CUTS_MOST: Final = 20
 MARKER: Final[Mapping[str, Any]] = {"truncated": True}
 
@@ -19,7 +19,7 @@ def size_of(value: Any) -> int:
     return len(orjson.dumps(value, default=str))
 
 
-def payload_bounded(data: Mapping[str, Any], limit: int = _PAYLOAD_BYTES) -> Mapping[str, Any]:
+def payload_bounded(data: Mapping[str, Any], limit: int = PAYLOAD_BYTES) -> Mapping[str, Any]:
     """`data`, or a copy in which the largest values have given way to `MARKER` until it fits `limit` bytes of JSON.
 
     Objects give up their largest member rather than themselves, so that ids survive.

@@ -290,8 +290,7 @@ class Lane:
 
     async def _take_up(self) -> None:
         """What has come due becomes work; doubt that nobody resolved is decided."""
-        await self._store.execute(
-            self._store.sql.due,
+        await self._store.take_up(
             {
                 "channel": self.channel_id,
                 "policy": self._channel.in_doubt_policy,
@@ -299,7 +298,7 @@ class Lane:
                 "window": timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS),
                 "late": LATE,
                 "limit": DUE_LIMIT,
-            },
+            }
         )
 
     async def _claim(self, limit: int) -> list[tuple[Any, ...]]:

@@ -1,6 +1,8 @@
 """The engine's statements: set-based, with the schema named in full. No search_path, so any pooled connection fits.
 
-`{schema}` is filled by `statements()` with a quoted identifier. One tuple of prepared texts is kept per schema.
+`{schema}` is filled by `statements()` with a quoted identifier. One tuple of prepared texts is kept per schema. Where
+messages change for good, their events are written by the same statement (`webhooks_app.outbox`), whose answer names
+the webhook endpoints to wake.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from psycopg import sql
+from webhooks_app.outbox import filled
 
 # Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
 # that the previous owner's lease ended without a release: whatever it had claimed is in doubt.
@@ -91,8 +93,9 @@ moved AS (
         error_reason = CASE due.next WHEN 'failed' THEN %(reason)s WHEN 'queued' THEN '' ELSE message.error_reason END,
         failed_at = CASE WHEN due.next = 'failed' THEN now() END
     FROM due WHERE message.id = due.id
-    RETURNING message.id, due.status AS before, due.next, due.attempts, message.campaign_run_id AS run,
-              COALESCE(message.campaign_variant_id, 0) AS variant),
+    RETURNING message.id, due.status AS before, due.next, due.attempts, message.provider_id, message.sent_at,
+              message.delivered_at, message.read_at, message.failed_at, message.error_code, message.error_reason,
+              message.campaign_run_id AS run, COALESCE(message.campaign_variant_id, 0) AS variant),
 run_counted AS (
     INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
     SELECT run, variant, date_trunc('minute', now()), metric, count(*)
@@ -105,8 +108,13 @@ counted AS (
 noted AS (
     INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason)
     SELECT id, attempts, CASE WHEN next = 'failed' THEN 'failed' ELSE 'resolved' END, 'in_doubt', %(reason)s
-    FROM moved WHERE before = 'in_doubt' AND next <> 'in_doubt')
-SELECT count(*) FROM moved
+    FROM moved WHERE before = 'in_doubt' AND next <> 'in_doubt'),
+news AS (
+    SELECT id, 'message.failed' AS type, 1 AS place, provider_id, sent_at, delivered_at, read_at, failed_at,
+           error_code, error_reason
+    FROM moved WHERE next = 'failed'),
+{message_events}
+SELECT {woken}
 """
 
 # Claim the next batch. Nothing is claimed unless we still own the lane, the channel is connected and the organisation
@@ -167,6 +175,7 @@ settled AS (
           FROM before JOIN result AS outcome USING (id)) AS before USING (id)
     WHERE message.id = result.id
     RETURNING message.id, message.status, message.attempts, message.due_at, message.error_code, message.error_reason,
+              message.provider_id, message.sent_at, message.delivered_at, message.read_at, message.failed_at,
               before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
               before.open, result.risks, message.campaign_run_id AS run,
               COALESCE(message.campaign_variant_id, 0) AS variant),
@@ -189,8 +198,13 @@ noted AS (
     INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason, next_at)
     SELECT id, attempts, CASE status WHEN 'failed' THEN 'failed' WHEN 'in_doubt' THEN 'in_doubt' ELSE 'retry' END,
            error_code, error_reason, due_at
-    FROM settled WHERE open AND error_code <> '')
-SELECT count(*) FILTER (WHERE first_sent) FROM settled
+    FROM settled WHERE open AND error_code <> ''),
+news AS (
+    SELECT id, CASE WHEN first_sent THEN 'message.sent' ELSE 'message.failed' END AS type, 1 AS place, provider_id,
+           sent_at, delivered_at, read_at, failed_at, error_code, error_reason
+    FROM settled WHERE first_sent OR open AND status = 'failed'),
+{message_events}
+SELECT {woken}
 """
 
 PAUSE = """
@@ -248,10 +262,9 @@ class Statements:
 @lru_cache(maxsize=4096)
 def statements(schema: str) -> Statements:
     """The engine's statements for `schema`; the name is quoted as an identifier."""
-    name = sql.Identifier(schema)
 
     def fill(text: str) -> bytes:
-        return sql.SQL(text).format(schema=name).as_bytes(None)
+        return filled(text, schema)
 
     return Statements(
         take=fill(TAKE),

@@ -1,70 +1,35 @@
-"""A lane's way to the database: statements on pooled connections, results written down, an absence waited out."""
+"""A channel's lane and the database: results written down, and webhook endpoints told."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import orjson
-import structlog
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.outcomes import Result
+from tenants.lanes.store import DATABASE_AWAY, DatabaseGone, LaneStore
+from webhooks_app.wake import endpoints_wake
 
-log = structlog.get_logger(__name__)
-T = TypeVar("T")
-
-# The database is away, restarts, or cut this connection. Deadlocks and cancelled statements are among them.
-DATABASE_AWAY = (OperationalError, PoolTimeout)
-# About ten minutes.
-_ATTEMPTS = 120
-_LONGEST_PAUSE = 5.0
+__all__ = ["DATABASE_AWAY", "DatabaseGone", "Store"]
 
 
-class DatabaseGone(Exception):
-    """The database stayed away; what was to be written is lost, and the next owner of the lane finds it in doubt."""
-
-
-class Store:
+class Store(LaneStore):
     """The statements of one channel of one organisation. `fence` is that of the lease in force."""
 
     def __init__(self, *, schema: str, channel_id: int, pool: AsyncConnectionPool[Any]) -> None:
-        self.schema = schema
+        super().__init__(schema=schema, lane_id=channel_id, pool=pool)
         self.channel_id = channel_id
         self.sql = sql.statements(schema)
-        self._pool = pool
-
-    async def execute(self, query: str | bytes, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own; its rows, if it has any."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, params)
-            return await cursor.fetchall() if cursor.description else []
-
-    async def insist(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Do it as soon as the database is there. `act` must be safe to repeat: the answer to its commit may be lost.
-
-        Raises DatabaseGone after about ten minutes.
-        """
-        attempt = 0
-        while True:
-            try:
-                return await act()
-            except DATABASE_AWAY as error:
-                if attempt >= _ATTEMPTS:
-                    raise DatabaseGone(str(error)) from error
-                log.warning("waiting_for_database", schema=self.schema, channel=self.channel_id, error=str(error))
-            await asyncio.sleep(min(0.2 * 2**attempt, _LONGEST_PAUSE))
-            attempt += 1
-            # One broken connection is seldom alone: the others would fail one after the other.
-            await self._pool.check()
 
     async def settle(self, results: Sequence[Result], *, fence: int, pause: str, is_first: bool) -> None:
         """Write results down, with opt-outs, the channel's pause for a reason, and its first live send, all or none."""
         async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(self.sql.settle, self._settle_params(results, fence))
+            cursor = await connection.execute(self.sql.settle, self._settle_params(results, fence))
+            told = await cursor.fetchone()
             opt_outs = [result.opt_out for result in results if result.opt_out]
             if opt_outs:
                 await connection.execute(self.sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
@@ -72,6 +37,17 @@ class Store:
                 await connection.execute(self.sql.pause, {"channel": self.channel_id, "reason": pause[:300]})
             if is_first:
                 await connection.execute(self.sql.first_send, {"channel": self.channel_id})
+        await self._tell(told)
+
+    async def take_up(self, params: dict[str, Any]) -> None:
+        """What has come due becomes work; doubt that nobody resolved is decided."""
+        rows = await self.execute(self.sql.due, params)
+        await self._tell(rows[0])
+
+    async def _tell(self, told: tuple[Any, ...] | None) -> None:
+        """Wake the webhook endpoints that a statement wrote deliveries for, if any."""
+        if told is not None and told[0]:
+            await asyncio.to_thread(endpoints_wake, self.schema, told[0])
 
     def _settle_params(self, results: Sequence[Result], fence: int) -> dict[str, Any]:
         return {

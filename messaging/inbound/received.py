@@ -14,6 +14,7 @@ from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.models.message import PRIORITY_CONVERSATION
 from tenants.fields import uuid7
+from webhooks_app.services.events import message_events_publish
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ FROM unnest(%(uuids)s::uuid[], %(contacts)s::bigint[], %(addresses)s::text[], %(
      WITH ORDINALITY AS row(uuid, contact, address, type, content, reply_to, provider_id, at, place)
 ORDER BY place
 ON CONFLICT (channel_id, provider_id) WHERE provider_id IS NOT NULL DO NOTHING
-RETURNING provider_id
+RETURNING provider_id, id
 """
 
 _COUNT = """
@@ -81,10 +82,11 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [channel_id, len(stored)])
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
+        message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
 
 
-def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: Sequence[int]) -> set[str]:
-    """Insert in the order of the batch; returns the provider's ids of those that were not known."""
+def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: Sequence[int]) -> dict[str, int]:
+    """Insert in the order of the batch; returns provider's id -> id of those that were not known."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema() || %s))", [_LOCK, f":{channel_id}"])
         cursor.execute(
@@ -102,7 +104,7 @@ def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: S
                 "at": [message.at for message in messages],
             },
         )
-        return {provider_id for (provider_id,) in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
 from messaging.models.message import OPEN_STATUSES
+from webhooks_app.services.events import message_events_publish
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,9 @@ FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(provider_ids)s::text[], %
      AS row(id, status, provider_id, sent_at, delivered_at, read_at, failed_at, error_code, error_reason)
 WHERE message.id = row.id
 """
+
+# Milestones that are events of the catalogue.
+_TOLD = frozenset({"sent", "delivered", "read", "failed"})
 
 _COUNT = """
 INSERT INTO messaging_channelcount (channel_id, hour, metric, count)
@@ -223,6 +227,7 @@ def _write(channel_id: int, changes: _Changes) -> None:
         resolved = _resolved(rows)
         if resolved["ids"]:
             cursor.execute(_RESOLVED, resolved)
+    message_events_publish(events=_events(rows))
     if changes.opt_outs:
         marketing_stop(addresses=changes.opt_outs, at=timezone.now(), note="Reported by the provider")
 
@@ -232,6 +237,16 @@ def _count_runs(cursor: Any, counts: Counter[tuple[int, int, str]]) -> None:
     if changed:
         names = ("runs", "variants", "metrics", "counts")
         cursor.execute(_COUNT_RUNS, dict(zip(names, map(list, zip(*changed, strict=True)), strict=True)))
+
+
+def _events(rows: list[tuple[_Row, Progress]]) -> list[tuple[int, str]]:
+    """What each message newly went through, in the order of its life."""
+    return [
+        (row.id, f"message.{milestone}")
+        for row, after in rows
+        for milestone, count in transitions(row.before, after).items()
+        if count > 0 and milestone in _TOLD
+    ]
 
 
 def _resolved(rows: list[tuple[_Row, Progress]]) -> dict[str, Any]:

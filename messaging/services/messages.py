@@ -14,6 +14,7 @@ from messaging.dispatch.wake import lane_wake
 from messaging.models import ChannelCount, Message, RunCount
 from tenants.connection import connection
 from tenants.errors import Conflict, NotFound
+from webhooks_app.services.events import message_events_publish
 
 _WAITING = (Message.Status.QUEUED, Message.Status.SCHEDULED)
 
@@ -38,6 +39,7 @@ def message_cancel(*, message_uuid: UUID) -> None:
             channel_id=message.channel_id, hour=hour, metric=ChannelCount.Metric.CANCELLED, count=1
         )
         _run_count(message, {RunCount.Metric.CANCELLED: 1, RunCount.Metric.DONE: 1})
+        message_events_publish(events=[(message.pk, "message.cancelled")])
 
 
 def message_retry(*, message_uuid: UUID) -> None:

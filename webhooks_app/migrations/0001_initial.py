@@ -5,176 +5,345 @@ import django.contrib.postgres.functions
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import tenants.fields
 from django.db import migrations, models
+
+import tenants.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), editable=False, unique=True)),
-                ('event_type', models.CharField(max_length=40, verbose_name='event')),
-                ('ordering_key', models.CharField(blank=True, db_default='', max_length=64)),
-                ('status', models.CharField(choices=[('pending', 'Waiting'), ('sending', 'Being delivered'), ('succeeded', 'Delivered'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], db_default='pending', max_length=10, verbose_name='status')),
-                ('attempts', models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='attempts')),
-                ('due_at', models.DateTimeField(blank=True, db_default=django.db.models.functions.datetime.Now(), null=True, verbose_name='due')),
-                ('fence', models.BigIntegerField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='answer')),
-                ('latency_ms', models.PositiveIntegerField(blank=True, null=True, verbose_name='latency')),
-                ('error', models.CharField(blank=True, db_default='', max_length=300, verbose_name='error')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "uuid",
+                    models.UUIDField(
+                        db_default=django.contrib.postgres.functions.RandomUUID(), editable=False, unique=True
+                    ),
+                ),
+                ("event_type", models.CharField(max_length=40, verbose_name="event")),
+                ("ordering_key", models.CharField(blank=True, db_default="", max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting"),
+                            ("sending", "Being delivered"),
+                            ("succeeded", "Delivered"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        db_default="pending",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name="attempts")),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        blank=True, db_default=django.db.models.functions.datetime.Now(), null=True, verbose_name="due"
+                    ),
+                ),
+                ("fence", models.BigIntegerField(blank=True, editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
+                ("status_code", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="answer")),
+                ("latency_ms", models.PositiveIntegerField(blank=True, null=True, verbose_name="latency")),
+                ("error", models.CharField(blank=True, db_default="", max_length=300, verbose_name="error")),
             ],
             options={
-                'verbose_name': 'delivery',
-                'verbose_name_plural': 'deliveries',
-                'ordering': ('-id',),
+                "verbose_name": "delivery",
+                "verbose_name_plural": "deliveries",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('surface', models.CharField(choices=[('gateway', 'Gateway'), ('marketing', 'Marketing'), ('transactional', 'Transactional'), ('crm', 'CRM'), ('workspace', 'Workspace')], max_length=16, verbose_name='format')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('url', models.CharField(max_length=2048, verbose_name='address')),
-                ('events', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None, verbose_name='events')),
-                ('types', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), editable=False, size=None)),
-                ('channel_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, db_default=[], default=list, size=None, verbose_name='channels')),
-                ('secrets', tenants.fields.EncryptedJSONField(default=dict, editable=False)),
-                ('previous_until', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='old secret valid until')),
-                ('retry_limit', models.PositiveSmallIntegerField(default=7, help_text='After 5 s, 5 min, 30 min, 2 h, 5 h and then every 10 h.', validators=[django.core.validators.MaxValueValidator(10)], verbose_name='retries')),
-                ('timeout', models.PositiveSmallIntegerField(default=10, help_text='Seconds that an answer may take.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(30)], verbose_name='time limit')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('disabled_reason', models.CharField(blank=True, db_default='', max_length=300, verbose_name='switched off because')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='created')),
-                ('last_success_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last success')),
-                ('last_failure_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last failure')),
-                ('failing_since', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='failing since')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                (
+                    "surface",
+                    models.CharField(
+                        choices=[
+                            ("gateway", "Gateway"),
+                            ("marketing", "Marketing"),
+                            ("transactional", "Transactional"),
+                            ("crm", "CRM"),
+                            ("workspace", "Workspace"),
+                        ],
+                        max_length=16,
+                        verbose_name="format",
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("url", models.CharField(max_length=2048, verbose_name="address")),
+                (
+                    "events",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), size=None, verbose_name="events"
+                    ),
+                ),
+                (
+                    "types",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), editable=False, size=None
+                    ),
+                ),
+                (
+                    "channel_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        blank=True,
+                        db_default=[],
+                        default=list,
+                        size=None,
+                        verbose_name="channels",
+                    ),
+                ),
+                ("secrets", tenants.fields.EncryptedJSONField(default=dict, editable=False)),
+                (
+                    "previous_until",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="old secret valid until"),
+                ),
+                (
+                    "retry_limit",
+                    models.PositiveSmallIntegerField(
+                        default=7,
+                        help_text="After 5 s, 5 min, 30 min, 2 h, 5 h and then every 10 h.",
+                        validators=[django.core.validators.MaxValueValidator(10)],
+                        verbose_name="retries",
+                    ),
+                ),
+                (
+                    "timeout",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        help_text="Seconds that an answer may take.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(30),
+                        ],
+                        verbose_name="time limit",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "disabled_reason",
+                    models.CharField(blank=True, db_default="", max_length=300, verbose_name="switched off because"),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="created"),
+                ),
+                (
+                    "last_success_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last success"),
+                ),
+                (
+                    "last_failure_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last failure"),
+                ),
+                (
+                    "failing_since",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="failing since"),
+                ),
             ],
             options={
-                'verbose_name': 'webhook',
-                'verbose_name_plural': 'webhooks',
-                'ordering': ('-id',),
+                "verbose_name": "webhook",
+                "verbose_name_plural": "webhooks",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(max_length=40, verbose_name='event')),
-                ('key', models.CharField(blank=True, db_default='', max_length=64)),
-                ('channel_id', models.BigIntegerField(blank=True, null=True)),
-                ('is_test', models.BooleanField(db_default=False, default=False)),
-                ('data', models.JSONField(verbose_name='payload')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='happened')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("type", models.CharField(max_length=40, verbose_name="event")),
+                ("key", models.CharField(blank=True, db_default="", max_length=64)),
+                ("channel_id", models.BigIntegerField(blank=True, null=True)),
+                ("is_test", models.BooleanField(db_default=False, default=False)),
+                ("data", models.JSONField(verbose_name="payload")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name="happened"),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'ordering': ('-id',),
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField(verbose_name='attempt')),
-                ('at', models.DateTimeField(verbose_name='at')),
-                ('latency_ms', models.PositiveIntegerField(verbose_name='latency')),
-                ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='answer')),
-                ('response_head', models.CharField(blank=True, db_default='', max_length=1000, verbose_name='beginning of the answer')),
-                ('error', models.CharField(blank=True, db_default='', max_length=300, verbose_name='error')),
-                ('delivery', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempt_rows', to='webhooks_app.delivery')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField(verbose_name="attempt")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("latency_ms", models.PositiveIntegerField(verbose_name="latency")),
+                ("status_code", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="answer")),
+                (
+                    "response_head",
+                    models.CharField(
+                        blank=True, db_default="", max_length=1000, verbose_name="beginning of the answer"
+                    ),
+                ),
+                ("error", models.CharField(blank=True, db_default="", max_length=300, verbose_name="error")),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempt_rows",
+                        to="webhooks_app.delivery",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'delivery attempt',
-                'verbose_name_plural': 'delivery attempts',
-                'ordering': ('id',),
+                "verbose_name": "delivery attempt",
+                "verbose_name_plural": "delivery attempts",
+                "ordering": ("id",),
             },
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='endpoint',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='webhooks_app.endpoint', verbose_name='webhook'),
+            model_name="delivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="deliveries",
+                to="webhooks_app.endpoint",
+                verbose_name="webhook",
+            ),
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='event',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='webhooks_app.event', verbose_name='event'),
+            model_name="delivery",
+            name="event",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="deliveries",
+                to="webhooks_app.event",
+                verbose_name="event",
+            ),
         ),
         migrations.CreateModel(
-            name='Replay',
+            name="Replay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
-                ('since', models.DateTimeField(verbose_name='since')),
-                ('until', models.DateTimeField(verbose_name='until')),
-                ('failed_only', models.BooleanField(default=True, verbose_name='failed ones only')),
-                ('status', models.CharField(choices=[('running', 'Running'), ('done', 'Done'), ('cancelled', 'Cancelled')], default='running', max_length=10, verbose_name='status')),
-                ('cursor', models.BigIntegerField(db_default=0, default=0)),
-                ('replayed', models.BigIntegerField(db_default=0, default=0, verbose_name='replayed')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='asked for')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='replays', to='webhooks_app.endpoint', verbose_name='webhook')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=tenants.fields.uuid7, editable=False, unique=True)),
+                ("since", models.DateTimeField(verbose_name="since")),
+                ("until", models.DateTimeField(verbose_name="until")),
+                ("failed_only", models.BooleanField(default=True, verbose_name="failed ones only")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("running", "Running"), ("done", "Done"), ("cancelled", "Cancelled")],
+                        default="running",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                ("cursor", models.BigIntegerField(db_default=0, default=0)),
+                ("replayed", models.BigIntegerField(db_default=0, default=0, verbose_name="replayed")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="asked for"
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="replays",
+                        to="webhooks_app.endpoint",
+                        verbose_name="webhook",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'replay',
-                'verbose_name_plural': 'replays',
-                'ordering': ('-id',),
+                "verbose_name": "replay",
+                "verbose_name_plural": "replays",
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='EndpointCount',
+            name="EndpointCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('event_type', models.CharField(max_length=40)),
-                ('succeeded', models.BigIntegerField(db_default=0, default=0)),
-                ('failed', models.BigIntegerField(db_default=0, default=0)),
-                ('attempts', models.BigIntegerField(db_default=0, default=0)),
-                ('latency_ms', models.BigIntegerField(db_default=0, default=0)),
-                ('endpoint', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='counts', to='webhooks_app.endpoint')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("event_type", models.CharField(max_length=40)),
+                ("succeeded", models.BigIntegerField(db_default=0, default=0)),
+                ("failed", models.BigIntegerField(db_default=0, default=0)),
+                ("attempts", models.BigIntegerField(db_default=0, default=0)),
+                ("latency_ms", models.BigIntegerField(db_default=0, default=0)),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="counts",
+                        to="webhooks_app.endpoint",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'webhook counter',
-                'verbose_name_plural': 'webhook counters',
-                'constraints': [models.UniqueConstraint(fields=('endpoint', 'day', 'event_type'), name='endpoint_count_once')],
+                "verbose_name": "webhook counter",
+                "verbose_name_plural": "webhook counters",
+                "constraints": [
+                    models.UniqueConstraint(fields=("endpoint", "day", "event_type"), name="endpoint_count_once")
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('status__in', ['pending', 'sending'])), fields=['endpoint', 'due_at', 'id'], name='delivery_claim'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("status__in", ["pending", "sending"])),
+                fields=["endpoint", "due_at", "id"],
+                name="delivery_claim",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('status__in', ['pending', 'sending']), models.Q(('ordering_key', ''), _negated=True)), fields=['endpoint', 'ordering_key', 'id'], name='delivery_order'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(
+                    ("status__in", ["pending", "sending"]), models.Q(("ordering_key", ""), _negated=True)
+                ),
+                fields=["endpoint", "ordering_key", "id"],
+                name="delivery_order",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['endpoint', '-id'], name='delivery_of_endpoint'),
+            model_name="delivery",
+            index=models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['endpoint', 'event_type', '-id'], name='delivery_of_type'),
+            model_name="delivery",
+            index=models.Index(fields=["endpoint", "event_type", "-id"], name="delivery_of_type"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['-id'], name='delivery_failed'),
+            model_name="delivery",
+            index=models.Index(condition=models.Q(("status", "failed")), fields=["-id"], name="delivery_failed"),
         ),
         migrations.AddConstraint(
-            model_name='replay',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('endpoint',), name='replay_one_at_a_time'),
+            model_name="replay",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")), fields=("endpoint",), name="replay_one_at_a_time"
+            ),
         ),
     ]

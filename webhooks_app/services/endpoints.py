@@ -142,9 +142,7 @@ def _switch(endpoint_id: int, is_active: bool) -> None:
         # The clock that switches off after days of failures starts anew.
         changes |= {"disabled_reason": "", "failing_since": None}
     changed = (
-        Endpoint.objects.filter(pk=endpoint_id, deleted_at__isnull=True)
-        .exclude(is_active=is_active)
-        .update(**changes)
+        Endpoint.objects.filter(pk=endpoint_id, deleted_at__isnull=True).exclude(is_active=is_active).update(**changes)
     )
     if changed and is_active:
         _look_now(endpoint_id)
