@@ -59,7 +59,8 @@ told AS (
             'id', message.uuid, 'number', message.id, 'provider_id', news.provider_id,
             'direction', message.direction, 'type', message.type, 'status', split_part(news.type, '.', 2),
             'address', message.address, 'origin', message.origin, 'reply_to', message.reply_to,
-            'bulk_id', message.bulk_uuid, 'campaign_run_id', message.campaign_run_id, 'error_code', news.error_code, 'error_reason', news.error_reason,
+            'bulk_id', message.bulk_uuid, 'campaign_run_id', message.campaign_run_id,
+            'error_code', news.error_code, 'error_reason', news.error_reason,
             'queued_at', message.queued_at, 'sent_at', news.sent_at, 'delivered_at', news.delivered_at,
             'read_at', news.read_at, 'failed_at', news.failed_at,
             'content', CASE WHEN message.is_sensitive THEN NULL
