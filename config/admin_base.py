@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
 
+from audit.services.recording import audit_record
 from config.admin_changelist import CappedPaginator, KeysetChangeList, PlainChangeList
 from config.admin_decorators import display
 from config.admin_forms import ServiceForm
@@ -227,6 +228,25 @@ class HistoryAdmin(GriotAdmin[M]):
                 change_message=text,
             )
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
+        """What a form has saved, for the history and, with old and new values, for the audit log."""
+        changed = [name for name in form.changed_data if name in form.cleaned_data]
+        if add or changed:
+            audit_record(
+                action=f"{self.opts.model_name}.{'created' if add else 'updated'}",
+                subject=form.instance,
+                old=None if add else {name: _audited(form.initial.get(name)) for name in changed},
+                new={name: _audited(form.cleaned_data[name]) for name in changed},
+            )
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Note in the history and in the audit log what is about to be deleted."""
+        for item in queryset:
+            old = {field.name: _audited(field.value_from_object(item)) for field in self.opts.concrete_fields}
+            audit_record(action=f"{self.opts.model_name}.deleted", subject=item, old=old)
+        return super().log_deletions(request, queryset)
+
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -285,6 +305,15 @@ class ReadOnlyInline(_TabularInline):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _audited(value: Any) -> Any:
+    """A form's value as the audit log keeps it: rows by their key."""
+    if isinstance(value, Model):
+        return value.pk
+    if isinstance(value, QuerySet):
+        return list(value.values_list("pk", flat=True))
+    return value
 
 
 def plural_title(model: type[Model]) -> str:

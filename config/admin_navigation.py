@@ -87,6 +87,7 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                     "tenants_retentionperiod_changelist",
                     "tenants.view_retentionperiod",
                 ),
+                Link(_("Audit log"), "policy", "audit_auditentry_changelist", "audit.view_auditentry"),
             ],
         ),
     ]
@@ -111,6 +112,7 @@ def _public_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Support access"), "support_agent", "tenants_supportaccess_changelist"),
                 Link(_("Failed logins"), "lock", "axes_accessattempt_changelist"),
                 Link(_("History"), "history", "admin_logentry_changelist"),
+                Link(_("Audit log"), "policy", "audit_auditentry_changelist"),
             ],
         ),
         (

@@ -47,6 +47,7 @@ SHARED_APPS = [
     "drf_spectacular",
     "config",
     "api",
+    "audit",
 ]
 TENANT_APPS = [
     # The admin's own history is per organisation: its log entries must not be readable next door.

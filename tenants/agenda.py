@@ -248,6 +248,7 @@ def _item_done(started: _Started, next_at: datetime | None) -> None:
 
 def _item_failed(started: _Started, error: str) -> None:
     """Have it fired again after a pause that doubles from 10 s to an hour, or at a time that somebody put meanwhile."""
+    values: dict[str, Any] = {**_end(started, None), "error": error.replace("\0", ""), "longest": MAX_BACKOFF}
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE public.tenants_agendaitem
@@ -255,7 +256,7 @@ def _item_failed(started: _Started, error: str) -> None:
                                   CASE WHEN due_at <> %(due)s THEN due_at END),
                    leased_until = NULL, lease_owner = '', last_error = left(%(error)s, 2000)
                WHERE id = %(id)s AND fence = %(fence)s""",
-            {**_end(started, None), "error": error.replace("\0", ""), "longest": MAX_BACKOFF},
+            values,
         )
 
 

@@ -34,6 +34,7 @@ _ADMIN = _MANAGER | {
     "tenants.apikey": FULL,
     "tenants.retentionperiod": frozenset({"view", "change"}),
     "admin.logentry": VIEW,
+    "audit.auditentry": VIEW,
 }
 _OWNER = _ADMIN | {"tenants.organization": frozenset({"view", "change"})}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django_tenants.utils import get_public_schema_name
+from django_tenants.utils import get_public_schema_name, tenant_context
 
 SLUG, OTHER_SLUG = "demo", "demo-two"
 # Public tables that tests write to and that are not part of the two organisations themselves.
@@ -59,12 +59,24 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any, djang
                 organization_create(
                     name=name, slug=slug, owner_email=f"owner@{slug}.test", owner_password="a-long-test-password"
                 )
+            _forget_creation(slug)
         connection.close()
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             connection.set_schema_to_public()
             teardown_databases(databases, verbosity=0)
+
+
+def _forget_creation(slug: str) -> None:
+    """Tests start with an empty audit log and an empty agenda."""
+    from audit.models import AuditChain, AuditEntry
+    from tenants.models import AgendaItem
+
+    with tenant_context(_organization(slug)):
+        AuditEntry.objects.all().delete()
+        AuditChain.objects.all().delete()
+    AgendaItem.objects.all().delete()
 
 
 def _organization(slug: str) -> Any:

@@ -11,6 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
 from api.transactional.errors import Problem
+from audit.actor import Kind, actor_name
 from tenants.connection import connection
 from tenants.errors import Forbidden
 from tenants.models import ApiKey
@@ -31,6 +32,7 @@ def credential_of(request: HttpRequest) -> Credential:
         raise Problem(error.code, error.message, headers=dict(_CHALLENGE)) from error
     _host_check(request, credential)
     connection.set_tenant(credential.organization)
+    actor_name(kind=Kind.API_KEY, id=credential.api_key_id, label=credential.name)
     structlog.contextvars.bind_contextvars(organization=credential.organization.slug, api_key=credential.key_id)
     return credential
 

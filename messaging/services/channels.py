@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from audit.services.recording import audit_record
 from messaging.drivers.base import Capability, Driver
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
@@ -117,6 +118,8 @@ def channel_create(
                     defaults={"channel_id": channel_id},
                 )
             AgendaItem.objects.create(schema=organization.schema_name, kind=LANE, key=str(channel.pk))
+            shown = {"name": name, "kind": kind, "external_id": external_id, "account_id": account_id}
+            audit_record(action="channel.created", subject=channel, new=shown)
     except IntegrityError as error:
         raise Conflict(
             "channel_taken",
@@ -165,6 +168,7 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
         locked = Channel.objects.select_for_update().get(pk=channel.pk)
         locked.secrets = {**locked.secrets, **{name: value for name, value in secrets.items() if value}}
         locked.save(update_fields=["secrets"])
+        audit_record(action="channel.secrets_replaced", subject=channel, new={"names": sorted(secrets)})
 
 
 def _require_schema(organization: Organization) -> None:

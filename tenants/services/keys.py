@@ -19,11 +19,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from audit.services.recording import audit_record
 from tenants.errors import Forbidden, InvalidInput
 from tenants.models import ApiKey, Organization, User
 
@@ -106,18 +108,21 @@ def api_key_create(
     _creation_check(name, surface, mode, wanted, rate_per_minute, expires_at)
     key_id = "".join(secrets.choice(_KEY_ID_ALPHABET) for _i in range(_KEY_ID_LENGTH))
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _i in range(_SECRET_LENGTH))
-    api_key = ApiKey.objects.create(
-        organization=organization,
-        surface=surface,
-        name=name.strip(),
-        mode=mode,
-        key_id=key_id,
-        secret_hash=_hash(secret),
-        scopes=wanted,
-        rate_per_minute=rate_per_minute,
-        expires_at=expires_at,
-        created_by=created_by,
-    )
+    with transaction.atomic():
+        api_key = ApiKey.objects.create(
+            organization=organization,
+            surface=surface,
+            name=name.strip(),
+            mode=mode,
+            key_id=key_id,
+            secret_hash=_hash(secret),
+            scopes=wanted,
+            rate_per_minute=rate_per_minute,
+            expires_at=expires_at,
+            created_by=created_by,
+        )
+        shown = {"name": api_key.name, "surface": surface, "mode": mode, "key_id": key_id, "scopes": wanted}
+        audit_record(action="api_key.created", subject=api_key, new=shown, schema=organization.schema_name)
     return api_key, f"{PREFIXES[surface]}_{mode}_{key_id}_{secret}"
 
 
@@ -146,7 +151,12 @@ def _creation_check(
 def api_key_revoke(*, api_key: ApiKey) -> bool:
     """Stop the key for good, within a second on every process. False when it was revoked before."""
     now = timezone.now()
-    done = ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    with transaction.atomic():
+        done = ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True).update(revoked_at=now)
+        if done:
+            shown = {"name": api_key.name, "key_id": api_key.key_id}
+            schema = api_key.organization.schema_name
+            audit_record(action="api_key.revoked", subject=api_key, old=shown, schema=schema)
     if done:
         api_key.revoked_at = now
         _cache.clear()

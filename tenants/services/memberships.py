@@ -20,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from audit.services.recording import audit_record
 from tenants.errors import Conflict, Forbidden, InvalidInput
 from tenants.models import Invitation, Membership, Organization, User
 from tenants.services.addresses import organization_url
@@ -48,6 +49,7 @@ def membership_change_role(*, membership: Membership, role: str, actor_role: str
         if role != Membership.Role.OWNER:
             _keep_an_owner(current)
         Membership.objects.filter(pk=current.pk).update(role=role)
+        _audit("role_changed", current, old={"role": current.role}, new={"role": role})
     membership.refresh_from_db()
     return membership
 
@@ -58,7 +60,8 @@ def membership_suspend(*, membership: Membership, actor_role: str | None = None)
         current = _locked(membership)
         _allow(actor_role, current.role)
         _keep_an_owner(current)
-        Membership.objects.filter(pk=current.pk).update(is_suspended=True)
+        if Membership.objects.filter(pk=current.pk, is_suspended=False).update(is_suspended=True):
+            _audit("suspended", current)
     membership.refresh_from_db()
     return membership
 
@@ -71,6 +74,7 @@ def membership_resume(*, membership: Membership, actor_role: str | None = None) 
         if current.is_suspended:
             limit_check(organization=current.organization, what="users")
             Membership.objects.filter(pk=current.pk).update(is_suspended=False)
+            _audit("activated", current)
     membership.refresh_from_db()
     return membership
 
@@ -81,6 +85,7 @@ def membership_remove(*, membership: Membership, actor_role: str | None = None) 
         current = _locked(membership)
         _allow(actor_role, current.role)
         _keep_an_owner(current)
+        _audit("removed", current, old={"email": current.user.email, "role": current.role})
         current.delete()
 
 
@@ -110,6 +115,12 @@ def invitation_create(
             token_hash=_hash(token),
             invited_by=invited_by,
             expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
+        )
+        audit_record(
+            action="invitation.created",
+            subject=invitation,
+            new={"email": address, "role": role},
+            schema=organization.schema_name,
         )
         transaction.on_commit(partial(_invitation_mail, invitation, token))
     return invitation
@@ -163,9 +174,18 @@ def _membership_insert(organization: Organization, user: User, role: str) -> Mem
         raise InvalidInput("invalid_role", "There is no such role.", {"role": "unknown"})
     try:
         with transaction.atomic():
-            return Membership.objects.create(organization=organization, user=user, role=role)
+            membership = Membership.objects.create(organization=organization, user=user, role=role)
+            _audit("created", membership, new={"email": user.email, "role": role})
+            return membership
     except IntegrityError as error:
         raise Conflict("already_member", "This person is a member already.") from error
+
+
+def _audit(
+    what: str, membership: Membership, old: dict[str, str] | None = None, new: dict[str, str] | None = None
+) -> None:
+    schema = membership.organization.schema_name
+    audit_record(action=f"sub_account.{what}", subject=membership, old=old, new=new, schema=schema)
 
 
 def _allow(actor_role: str | None, *roles: str) -> None:
@@ -184,7 +204,7 @@ def _allow(actor_role: str | None, *roles: str) -> None:
 def _locked(membership: Membership) -> Membership:
     """The row as it is now, with the organisation locked: two owners cannot remove each other at once."""
     Organization.objects.select_for_update(no_key=True).get(pk=membership.organization_id)
-    return Membership.objects.select_related("organization").get(pk=membership.pk)
+    return Membership.objects.select_related("organization", "user").get(pk=membership.pk)
 
 
 def _keep_an_owner(membership: Membership) -> None:

@@ -15,6 +15,7 @@ from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name
 
+from audit.services.recording import audit_record
 from tenants.agenda import agenda_drop, agenda_handler, agenda_put, lanes_wake
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput
@@ -86,6 +87,7 @@ def organization_create(
         organization.schema_digest = schema_clone(organization.schema_name)
         organization.save()
         Domain.objects.create(domain=organization.host, tenant=organization, is_primary=True)
+        _audit("created", organization, new={"name": name, "slug": slug, "owner_email": owner_email})
         chosen = plan or Plan.objects.get_or_create(code=DEFAULT_PLAN, defaults={"name": "Unlimited"})[0]
         Subscription.objects.create(organization=organization, plan=chosen, starts_at=timezone.now())
         if owner_email:
@@ -100,26 +102,31 @@ def organization_suspend(*, organization: Organization, reason: str) -> Organiza
     _require_customer(organization)
     if not reason.strip():
         raise InvalidInput("reason_required", "Say why, it is shown to the super-admins.", {"reason": "required"})
-    return _move(
-        organization,
-        source=Organization.Status.ACTIVE,
-        status=Organization.Status.SUSPENDED,
-        status_reason=reason.strip()[:200],
-        suspended_at=timezone.now(),
-    )
+    with transaction.atomic():
+        suspended = _move(
+            organization,
+            source=Organization.Status.ACTIVE,
+            status=Organization.Status.SUSPENDED,
+            status_reason=reason.strip()[:200],
+            suspended_at=timezone.now(),
+        )
+        _audit("suspended", suspended, new={"reason": reason.strip()})
+    return suspended
 
 
 def organization_resume(*, organization: Organization) -> Organization:
     """Undo a suspension; what waited in its queues goes out. Raises Conflict when it is not suspended."""
     _require_customer(organization)
-    resumed = _move(
-        organization,
-        source=Organization.Status.SUSPENDED,
-        status=Organization.Status.ACTIVE,
-        status_reason="",
-        suspended_at=None,
-    )
-    lanes_wake(schema=resumed.schema_name)
+    with transaction.atomic():
+        resumed = _move(
+            organization,
+            source=Organization.Status.SUSPENDED,
+            status=Organization.Status.ACTIVE,
+            status_reason="",
+            suspended_at=None,
+        )
+        _audit("resumed", resumed)
+        lanes_wake(schema=resumed.schema_name)
     return resumed
 
 
@@ -142,6 +149,7 @@ def organization_delete(*, organization: Organization, reason: str = "") -> Orga
         if not updated:
             raise Conflict("organization_state", "The organisation is deleted already.")
         agenda_put(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid), due_at=purge_at)
+        _audit("deleted", organization, new={"reason": reason.strip(), "purge_at": purge_at})
     organization.refresh_from_db()
     return organization
 
@@ -156,6 +164,7 @@ def organization_restore(*, organization: Organization) -> Organization:
         )
         agenda_drop(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid))
         lanes_wake(schema=restored.schema_name)
+        _audit("restored", restored)
     return restored
 
 
@@ -178,6 +187,8 @@ def organization_purge(*, organization: Organization) -> None:
         schema_drop(current.schema_name)
         AgendaItem.objects.filter(schema=current.schema_name).delete()
         AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(current.uuid)).delete()
+        # In the platform's own log: the organisation's went with its schema.
+        audit_record(action="organization.purged", subject=current, old={"name": current.name, "slug": current.slug})
         current.delete()
         for member in members:
             _account_forget(member)
@@ -204,6 +215,10 @@ def purge_due() -> list[Organization]:
         .filter(status=Organization.Status.DELETED, purge_at__lte=timezone.now())
         .order_by("purge_at")
     )
+
+
+def _audit(what: str, organization: Organization, new: dict[str, Any] | None = None) -> None:
+    audit_record(action=f"organization.{what}", subject=organization, new=new, schema=organization.schema_name)
 
 
 def _move(organization: Organization, *, source: str, **changes: Any) -> Organization:

@@ -89,6 +89,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from django.contrib.admin.models import CHANGE, LogEntry
         from django.utils import timezone
 
+        from audit.models import AuditEntry
         from contacts.models import Identity, Suppression
         from contacts.services.identities import contact_find_or_create
         from messaging.models import Message
@@ -147,6 +148,12 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 change_message="x",
             )
             policy = OtpPolicy.objects.get()
+            audited = AuditEntry.objects.create(
+                action="contact.updated",
+                object_type="contacts.contact",
+                object_label=f"{word} object",
+                actor_kind="system",
+            )
         return {
             "messaging.channel": channel.pk,
             "messaging.message": message.pk,
@@ -161,6 +168,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "tenants.organization": organization.pk,
             "tenants.retentionperiod": period.pk,
             "admin.logentry": entry.pk,
+            "audit.auditentry": audited.pk,
         }
 
     return make

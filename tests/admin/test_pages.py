@@ -27,6 +27,7 @@ OPEN_TO = {
     "tenants.organization": {"owner"},
     "tenants.retentionperiod": {"owner", "admin"},
     "admin.logentry": {"owner", "admin"},
+    "audit.auditentry": {"owner", "admin"},
 }
 MAY_ADD = {
     "messaging.message": {"owner", "admin", "manager", "sender"},
