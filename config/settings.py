@@ -282,6 +282,7 @@ RETENTION_DAYS = env.days(
         "counters": 90,
         "idempotency": 1,
         "otp": 30,
+        "audit": 730,
     },
 )
 RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, maximum=120)

@@ -221,3 +221,26 @@ def test_keys_members_and_organisations_leave_entries_in_the_organisations_own_l
     assert plain.rsplit("_", 1)[1] not in text
     with tenant_context(other_organization):
         assert AuditEntry.objects.count() == 0
+
+
+def test_old_entries_go_from_the_beginning_and_the_rest_of_the_chain_still_holds(in_schema):
+    from tenants.services.retention_rules import retention_rule
+
+    entries(10)
+    AuditEntry.objects.filter(pk__in=AuditEntry.objects.order_by("id").values("pk")[:6]).update(
+        created_at=timezone.now() - timedelta(days=800)
+    )
+    entries_seal()
+    rule, before = retention_rule("audit"), timezone.now() - timedelta(days=730)
+    assert rule.ripe(before=before, position={}, most=100) == 6
+    assert rule.oldest(position={}) < before
+    first = rule.step(before=before, position={}, limit=4)
+    second = rule.step(before=before, position={}, limit=4)
+    third = rule.step(before=before, position={}, limit=4)
+    assert [(step.removed, step.finished) for step in (first, second, third)] == [(4, False), (2, True), (0, True)]
+    assert AuditEntry.objects.count() == 4
+    assert chain_verify() is None
+    AuditEntry.objects.filter(position=7).delete()
+    found = chain_verify()
+    assert found is not None
+    assert found.position == 7
