@@ -30,7 +30,6 @@ DEFAULT_PLAN: Final = "unlimited"
 _RESERVED_SLUGS: Final = frozenset(
     {"www", "admin", "api", "docs", "mail", "public", "static", "template-tenant", "sandbox"}
 )
-_CREATE_LOCK: Final = 0x6F7267
 
 
 def customer_organizations() -> QuerySet[Organization]:
@@ -81,17 +80,22 @@ def organization_create(
         language=language,
     )
     with transaction.atomic():
-        # One creation at a time: they would queue on the catalogue anyway, and the checks below need no retry.
-        _advisory_lock(_CREATE_LOCK)
+        # Two with the same short name or owner at once: the second one waits and then sees the first.
+        _creation_lock(f"slug {slug}", f"owner {(owner_email or '').strip().lower()}")
         _validate(organization)
+        # Before the clone, because a password's hash takes longer than the clone holds locks on the platform's tables.
+        owner = _owner_account(owner_email, owner_password) if owner_email else None
+        # Before any row: the clone's foreign keys lock the platform's tables, and a writer who waited for that lock
+        # with rows of its own in them would be waited for in turn.
         organization.schema_digest = schema_clone(organization.schema_name)
         organization.save()
         Domain.objects.create(domain=organization.host, tenant=organization, is_primary=True)
         _audit("created", organization, new={"name": name, "slug": slug, "owner_email": owner_email})
         chosen = plan or Plan.objects.get_or_create(code=DEFAULT_PLAN, defaults={"name": "Unlimited"})[0]
         Subscription.objects.create(organization=organization, plan=chosen, starts_at=timezone.now())
-        if owner_email:
-            owner = _owner_account(owner_email, owner_password)
+        if owner is not None:
+            if owner._state.adding:
+                owner.save()
             Membership.objects.create(user=owner, organization=organization, role=Membership.Role.OWNER)
     log.info("organisation created", extra={"organization": organization.slug})
     return organization
@@ -172,7 +176,8 @@ def organization_purge(*, organization: Organization) -> None:
     """Drop the schema and every row of a deleted organisation whose grace period is over. Cannot be undone.
 
     Accounts that belonged to it alone go too; one that another organisation's history still names is deactivated.
-    Raises Conflict `purge_too_early` when it is not deleted or `purge_at` has not come.
+    Raises Conflict `purge_too_early` when it is not deleted or `purge_at` has not come, and `schema_busy` when somebody
+    uses its tables or those that they point to: try again later.
     """
     _require_public_schema()
     with transaction.atomic():
@@ -248,6 +253,7 @@ def _validate(organization: Organization) -> None:
 
 
 def _owner_account(email: str, password: str | None) -> User:
+    """The account of this address, or a new one that is checked but not saved yet. Raises InvalidInput."""
     existing = User.objects.filter(email__iexact=email.strip()).first()
     if existing is not None:
         return existing
@@ -261,7 +267,8 @@ def _owner_account(email: str, password: str | None) -> User:
         raise InvalidInput(
             "invalid_owner", "The owner's account cannot be made.", {field: " ".join(error.messages)}
         ) from error
-    return User.objects.create_user(user.email, password)
+    user.set_password(password)
+    return user
 
 
 def _account_forget(user: User) -> None:
@@ -289,6 +296,7 @@ def _require_public_schema() -> None:
         raise RuntimeError(f"call this on the public schema, not on {connection.schema_name}")
 
 
-def _advisory_lock(number: int) -> None:
+def _creation_lock(*names: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        for name in names:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"organization_create {name}"])

@@ -9,9 +9,11 @@ from django.db import connection
 
 _PARTS = {
     "columns": """
-        SELECT c.relname, c.relkind, c.relpersistence, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
-               a.attnotnull, a.attidentity, a.attgenerated, a.attstorage, a.attcompression, co.collname,
-               pg_get_expr(d.adbin, d.adrelid)
+        SELECT c.relname, c.relkind, c.relpersistence, c.reloptions::text,
+               -- Not attnum: a column that a migration took away leaves a gap, which a clone does not have.
+               row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname,
+               format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, a.attstorage,
+               a.attcompression, a.attstattarget, a.attoptions::text, co.collname, pg_get_expr(d.adbin, d.adrelid)
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
           LEFT JOIN pg_collation co ON co.oid = a.attcollation
@@ -33,9 +35,34 @@ _PARTS = {
           LEFT JOIN pg_class t ON t.oid = d.refobjid
          WHERE c.relnamespace = %(schema)s::regnamespace""",
     "others": """
-        SELECT 'function', proname::text FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace
-        UNION ALL SELECT 'trigger', t.tgname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-         WHERE c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal""",
+        SELECT 'function', p.proname::text, pg_get_functiondef(p.oid) FROM pg_proc p
+         WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind <> 'a'
+        UNION ALL SELECT 'trigger', t.tgname::text, pg_get_triggerdef(t.oid)
+          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE c.relnamespace = %(schema)s::regnamespace AND NOT t.tgisinternal
+        UNION ALL SELECT 'view', c.relname, pg_get_viewdef(c.oid) FROM pg_class c
+         WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('v', 'm')
+        UNION ALL SELECT 'enum', t.typname, string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
+          FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
+         WHERE t.typnamespace = %(schema)s::regnamespace GROUP BY t.oid, t.typname
+        UNION ALL SELECT 'domain', t.typname, concat(format_type(t.typbasetype, t.typtypmod), t.typdefault, (
+            SELECT string_agg(k.conname || pg_get_constraintdef(k.oid), ',' ORDER BY k.conname)
+              FROM pg_constraint k WHERE k.contypid = t.oid))
+          FROM pg_type t WHERE t.typnamespace = %(schema)s::regnamespace AND t.typtype = 'd'
+        UNION ALL SELECT 'statistics', s.stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s
+         WHERE s.stxnamespace = %(schema)s::regnamespace
+        UNION ALL SELECT 'index options', c.relname, c.reloptions::text FROM pg_class c
+         WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'i'
+        UNION ALL SELECT 'toast options', c.relname, t.reloptions::text
+          FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.relnamespace = %(schema)s::regnamespace
+        UNION ALL SELECT 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
+          FROM pg_description d JOIN (
+               SELECT 'pg_class'::regclass AS class, oid FROM pg_class WHERE relnamespace = %(schema)s::regnamespace
+               UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint
+                WHERE connamespace = %(schema)s::regnamespace
+               UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace
+               UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = %(schema)s::regnamespace
+          ) o ON o.class = d.classoid AND o.oid = d.objoid""",
 }
 
 

@@ -10,7 +10,6 @@ from django_tenants.utils import schema_context
 
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import AgendaItem, Domain, Membership, Organization, Plan, Subscription, User
-from tenants.services import organizations as service
 from tenants.services.organizations import (
     customer_organizations,
     organization_create,
@@ -102,10 +101,10 @@ def schemas() -> list[str]:
 
 
 def test_a_failure_at_the_last_step_leaves_no_schema_and_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*args: Any) -> User:
+    def broken(*args: Any, **options: Any) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(service, "_owner_account", broken)
+    monkeypatch.setattr(Membership, "save", broken)
     before = schemas()
     with pytest.raises(OSError, match="disk"):
         make_organization(owner_email="a@b.test")

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from io import StringIO
+from argparse import ArgumentTypeError
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoMigrate
-from django.db.migrations.recorder import MigrationRecorder
+from django.db import OperationalError
 from django_tenants.utils import get_public_schema_name
 
-from tenants import migration_process
 from tenants.beat import schedules_ensure
 from tenants.connection import connection
+from tenants.migration_process import in_processes
+from tenants.migration_progress import LINE_SECONDS, Progress
 from tenants.models import Organization
+from tenants.schema_migration import Outcome, is_busy, lock_timeout, schema_migrate
 from tenants.services.organizations import public_ensure
 from tenants.services.schemas import (
+    TEMPLATE_LOCK,
     TEMPLATE_SCHEMA,
-    applied_digest,
     code_digest,
     schema_create_empty,
     schema_exists,
@@ -33,6 +33,28 @@ from tenants.services.schemas import (
 
 # One migrate at a time per database: two releases at once would run the same migration twice.
 _LOCK: Final = 0x6772696F74
+# Longer than any query of the platform; what is locked for longer is tried again later.
+_LOCK_SECONDS: Final = 2.0
+_TRIES: Final = 6
+_PAUSE_SECONDS: Final = 2.0
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more, for the command line."""
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """More than 0 and at most an hour, for the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 3600")
+    return value
 
 
 class Command(DjangoMigrate):
@@ -40,7 +62,7 @@ class Command(DjangoMigrate):
 
     An organisation's row holds a digest of the tenant migrations that its schema has. One query finds those that
     differ from the code; a run with nothing to do never touches the others. A schema that fails is reported and
-    skipped, so the next run continues with exactly those that are left.
+    skipped, so the next run continues with exactly those that are left; so does a run after one that was killed.
     """
 
     help = "Migrates the public schema, the template of new organisations, and every organisation that is behind."
@@ -50,12 +72,25 @@ class Command(DjangoMigrate):
         parser.add_argument("-s", "--schema", dest="schema_name", help="Only this schema.")
         parser.add_argument("--shared", action="store_true", help="Only the public schema.")
         parser.add_argument("--tenant", action="store_true", help="Only the template and the organisations.")
-        parser.add_argument("--parallel", type=int, default=1, help="Migrate that many organisations at once.")
+        parser.add_argument("--parallel", type=positive, default=1, help="Migrate that many organisations at once.")
+        parser.add_argument(
+            "--lock-timeout", type=seconds, default=_LOCK_SECONDS,
+            help="Seconds that a statement waits for a table in use before that organisation is put off (default 2).",
+        )  # fmt: skip
+        parser.add_argument(
+            "--tries", type=positive, default=_TRIES,
+            help="How often one whose tables are in use is tried before it is reported (default 6).",
+        )  # fmt: skip
+        parser.add_argument(
+            "--progress-every", type=seconds, default=LINE_SECONDS,
+            help="Seconds between lines of progress where the output is not a terminal (default 10).",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs on one schema, on public, on the organisations, or on all, as the options say."""
-        self.options = {name: options.pop(name) for name in ("schema_name", "shared", "tenant", "parallel")}
-        self.loud = options["verbosity"] >= 1
+        own = ("schema_name", "shared", "tenant", "parallel", "lock_timeout", "tries", "progress_every")
+        self.options = {name: options.pop(name) for name in own}
+        self.verbosity = options["verbosity"]
         connection.set_schema_to_public()
         read_only = options["plan"] or options["check_unapplied"]
         if not read_only and connection.carries_path:
@@ -75,6 +110,8 @@ class Command(DjangoMigrate):
     def _run(self, read_only: bool, options: dict[str, Any]) -> None:
         only = self.options["schema_name"]
         if only and only != get_public_schema_name():
+            if not Organization.objects.filter(schema_name=only).exists():
+                raise CommandError(f"no organisation has the schema {only}")
             failed = self._migrate_all([only], options) if not read_only else self._show([only], options)
         else:
             if not self.options["tenant"]:
@@ -90,23 +127,42 @@ class Command(DjangoMigrate):
         return not options["app_label"] or options["app_label"] in tenant_app_labels()
 
     def _migrate_public(self, read_only: bool, options: dict[str, Any]) -> None:
-        super().handle(**options)
+        for tries_left in range(self.options["tries"] - 1, -1, -1):
+            try:
+                with lock_timeout(self.options["lock_timeout"]):
+                    super().handle(**options)
+                break
+            except OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if not tries_left:
+                    raise CommandError(f"the public schema is in use, run migrate again: {error}".strip()) from error
+                self._pause()
         # `migrate tenants zero` and the like leave no table to write the rows into.
         if not read_only and not options["app_label"]:
             public_ensure()
             schedules_ensure()
 
     def _migrate_tenants(self, options: dict[str, Any]) -> dict[str, str]:
+        # An organisation that is being made has its row before we look who is behind, or gets the new template.
+        self._execute("SELECT pg_advisory_lock(%s)", [TEMPLATE_LOCK])
+        try:
+            failed = self._migrate_template(options)
+        finally:
+            connection.set_schema_to_public()
+            self._execute("SELECT pg_advisory_unlock(%s)", [TEMPLATE_LOCK])
+        # The organisations would fail in the same way.
+        return failed or self._migrate_all(self._behind(everything=bool(options["app_label"])), options)
+
+    def _migrate_template(self, options: dict[str, Any]) -> dict[str, str]:
         template = template_organization()
         if options["app_label"] or template.schema_digest != code_digest() or not schema_exists(TEMPLATE_SCHEMA):
             schema_create_empty(TEMPLATE_SCHEMA)
-            failed = self._migrate_all([TEMPLATE_SCHEMA], options)
-            if failed:
-                # The organisations would fail in the same way.
+            if failed := self._migrate_all([TEMPLATE_SCHEMA], options):
                 return failed
         if not options["app_label"]:
             template_seed()
-        return self._migrate_all(self._behind(everything=bool(options["app_label"])), options)
+        return {}
 
     def _behind(self, *, everything: bool) -> list[str]:
         found = Organization.objects.exclude(schema_name__in=[get_public_schema_name(), TEMPLATE_SCHEMA]).order_by("id")
@@ -115,25 +171,54 @@ class Command(DjangoMigrate):
         return list(found.values_list("schema_name", flat=True))
 
     def _migrate_all(self, schemas: list[str], options: dict[str, Any]) -> dict[str, str]:
-        """Migrate each; schema -> reason for those that failed."""
+        """Migrate each; schema -> reason for those that failed. Those whose tables are in use are tried again last."""
         failed: dict[str, str] = {}
-        started = time.monotonic()
-        for number, (schema, reason, seconds) in enumerate(self._outcomes(schemas, options), start=1):
-            if reason:
-                failed[schema] = reason
-            if self.loud:
-                outcome = self.style.ERROR(f"FAILED {reason}") if reason else "ok"
-                self.stdout.write(f"  [{number}/{len(schemas)}] {schema} {outcome} ({seconds:.2f} s)")
-        if self.loud and len(schemas) > 1:
-            self.stdout.write(f"  {len(schemas)} schemas in {time.monotonic() - started:.1f} s")
+        progress = Progress(len(schemas), self.stdout, every=self.options["progress_every"]) if schemas else None
+        waiting: Sequence[str] = schemas
+        for tries_left in range(self.options["tries"] - 1, -1, -1):
+            busy = []
+            for outcome in self._outcomes(waiting, options):
+                if outcome.busy and tries_left:
+                    busy.append(outcome.schema)
+                    continue
+                if outcome.error:
+                    failed[outcome.schema] = outcome.error
+                self._report(progress, outcome)
+            if not busy:
+                break
+            waiting = busy
+            self._pause()
+        if progress is not None and self.verbosity >= 1:
+            progress.end()
         return failed
 
-    def _outcomes(self, schemas: list[str], options: dict[str, Any]) -> Iterator[tuple[str, str, float]]:
+    def _report(self, progress: Progress | None, outcome: Outcome) -> None:
+        if progress is None or self.verbosity < 1:
+            return
+        if outcome.error:
+            text = self.style.ERROR(f"FAILED {outcome.error}")
+        elif self.verbosity >= 2 or progress.total == 1:
+            text = "ok"
+        else:
+            text = ""
+        progress.add(failed=bool(outcome.error))
+        if text:
+            progress.say(f"  [{progress.done}/{progress.total}] {outcome.schema} {text} ({outcome.seconds:.2f} s)")
+
+    def _outcomes(self, schemas: Sequence[str], options: dict[str, Any]) -> Iterator[Outcome]:
+        wait = self.options["lock_timeout"]
         if self.options["parallel"] <= 1 or len(schemas) <= 1:
             for schema in schemas:
-                yield schema_migrate(schema, options)
+                yield schema_migrate(schema, options, lock_seconds=wait)
             return
-        yield from _in_processes(schemas, options, self.options["parallel"])
+        plain = {name: value for name, value in options.items() if name not in {"stdout", "stderr"}}
+        database = connection.settings_dict["NAME"]
+        yield from in_processes(schemas, plain, count=self.options["parallel"], database=database, lock_seconds=wait)
+
+    @staticmethod
+    def _pause() -> None:
+        # Whoever holds the tables needs a moment; the other organisations have had their turn.
+        time.sleep(_PAUSE_SECONDS)
 
     def _show_tenants(self, options: dict[str, Any]) -> dict[str, str]:
         """For --plan and --check: the template's plan, then which organisations are behind."""
@@ -161,44 +246,3 @@ class Command(DjangoMigrate):
     def _execute(sql: str, parameters: list[Any]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-
-
-def schema_migrate(schema: str, options: dict[str, Any]) -> tuple[str, str, float]:
-    """Migrate one schema and write its digest. Returns (schema, reason of the failure or "", seconds)."""
-    started = time.monotonic()
-    output = StringIO()
-    try:
-        if not schema_exists(schema):
-            raise CommandError("the schema does not exist")
-        connection.set_schema(schema, include_public=False)
-        # Its own record of migrations first: otherwise public's would answer, "everything is applied".
-        MigrationRecorder(connection).ensure_schema()
-        connection.set_schema(schema)
-        stream = sys.stdout if options["verbosity"] >= 2 else output
-        DjangoMigrate(stdout=stream, stderr=stream).execute(**options)
-        reason = ""
-    except Exception as error:
-        # Whatever a migration raises belongs to this schema; the others go on and the command exits with an error.
-        reason = f"{type(error).__name__}: {error}".strip().replace("\n", " ")
-        # Keep a connection that still works: the run's advisory lock lives in it.
-        if not connection.is_usable():
-            connection.close()
-    finally:
-        connection.set_schema_to_public()
-    if not reason:
-        Organization.objects.filter(schema_name=schema).update(schema_digest=applied_digest(schema))
-        connection.set_schema_to_public()
-    return schema, reason, time.monotonic() - started
-
-
-def _in_processes(schemas: list[str], options: dict[str, Any], count: int) -> Iterator[tuple[str, str, float]]:
-    # Django's migration state is not made for threads. Spawned, not forked: no database connection is shared.
-    plain = {name: value for name, value in options.items() if name not in {"stdout", "stderr"}}
-    with ProcessPoolExecutor(
-        max_workers=count,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=migration_process.begin,
-        initargs=(connection.settings_dict["NAME"],),
-    ) as pool:
-        for future in as_completed([pool.submit(migration_process.migrate, schema, plain) for schema in schemas]):
-            yield future.result()
