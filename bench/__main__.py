@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses", "tenants")
+PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses", "tenants", "plans")
 
 
 def main() -> int:
@@ -40,13 +40,14 @@ def main() -> int:
 def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[Row]:
     from bench.api import rows_bulk, rows_single
     from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
+    from bench.plans import rows_plans
     from bench.statuses import rows_statuses
     from bench.tenants import rows_tenants
     from tenants.models import Organization
 
     organization = Organization.objects.get(slug=instance.demo["organization"]["slug"])
     # The API is measured without a dispatch worker: on two cores the sends of what was accepted would share them.
-    parts: dict[str, Callable[[], list[Row]]] = {
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
         "api": lambda: rows_single(instance, count=6000 // scale),
         "bulk": lambda: rows_bulk(instance),
         "engine": lambda: rows_campaign(instance, organization, count=50_000 // scale),
@@ -54,11 +55,12 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         "otp": lambda: rows_otp_under_load(instance, organization, campaign_size=50_000 // scale),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
         "tenants": lambda: rows_tenants(number=200 // scale),
+        "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
     }
     for name in PARTS:
         if name not in wanted:
             continue
-        if name not in ("api", "bulk") and not instance.running("dispatch"):
+        if name not in ("api", "bulk", "plans") and not instance.running("dispatch"):
             # What the API parts accepted would otherwise be sent beside the next measurements.
             queue_clear(organization)
             instance.start("dispatch")

@@ -134,7 +134,12 @@ class Message(models.Model):
             models.Index(
                 fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)
             ),
-            models.Index(fields=["-id"], name="message_failed", condition=models.Q(status="failed")),
+            # What people look for: lists of one status, of all channels or one (which the index itself then picks out).
+            models.Index(
+                fields=["status", "-id", "channel"],
+                name="message_attention",
+                condition=models.Q(status__in=["queued", "scheduled", "processing", "in_doubt", "failed"]),
+            ),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
         ]
 
