@@ -246,6 +246,9 @@ SPECTACULAR_SETTINGS = {
 
 # Providers
 META_GRAPH_URL = env.url("META_GRAPH_URL", "https://graph.facebook.com")
+# Where tokens of Instagram's own login are valid, and the secret that signs the webhooks of such an app.
+INSTAGRAM_GRAPH_URL = env.url("INSTAGRAM_GRAPH_URL", "https://graph.instagram.com")
+INSTAGRAM_APP_SECRET = env.text("INSTAGRAM_APP_SECRET", "")
 META_GRAPH_VERSION = env.text("META_GRAPH_VERSION", "v25.0")
 META_APP_ID = env.text("META_APP_ID", "")
 META_APP_SECRET = env.text("META_APP_SECRET", "")
@@ -253,7 +256,11 @@ META_VERIFY_TOKEN = env.text("META_VERIFY_TOKEN", "")
 SANDBOX_URL = env.url("SANDBOX_URL", "http://127.0.0.1:8900")
 # Networks that a URL given by a user may reach although they are private, such as 10.1.0.0/16.
 EGRESS_ALLOWED_NETWORKS = env.words("EGRESS_ALLOWED_NETWORKS", "" if PRODUCTION else "127.0.0.0/8,::1/128")
-MESSAGING_DRIVERS = ["messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver"]
+MESSAGING_DRIVERS = [
+    "messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver",
+    "messaging.drivers.messenger.driver.MessengerDriver",
+    "messaging.drivers.instagram.driver.InstagramDriver",
+]
 
 # The engine; the numbers are explained in docs/engine.md
 DISPATCH_CONNECTIONS = env.integer("DISPATCH_CONNECTIONS", 6, minimum=1, maximum=100)

@@ -336,7 +336,7 @@ class Lane:
     ) -> Result:
         driver = self._channel.driver
         try:
-            kind = "phone" if address.isdigit() else "provider"
+            kind = driver.address_kind_of(address)
             outgoing = Outgoing(uuid, address, orjson.loads(content), kind, reply_to)
             request = driver.build_send(self._channel.info, outgoing)
         except Exception as error:

@@ -207,6 +207,12 @@ news AS (
 SELECT {woken}
 """
 
+# Our own message that came back before its answer and was taken for one written elsewhere.
+FORGET_ECHO = """
+DELETE FROM {schema}.messaging_message
+WHERE channel_id = %(channel)s AND origin = 'app' AND provider_id = ANY(%(provider_ids)s::text[])
+"""
+
 PAUSE = """
 UPDATE {schema}.messaging_channel SET status = 'paused', status_reason = %(reason)s
 WHERE id = %(channel)s AND status = 'connected'
@@ -253,6 +259,7 @@ class Statements:
     claim: bytes
     recall: bytes
     settle: bytes
+    forget_echo: bytes
     pause: bytes
     first_send: bytes
     suppress: bytes
@@ -274,6 +281,7 @@ def statements(schema: str) -> Statements:
         claim=fill(CLAIM),
         recall=fill(RECALL),
         settle=fill(SETTLE),
+        forget_echo=fill(FORGET_ECHO),
         pause=fill(PAUSE),
         first_send=fill(FIRST_SEND),
         suppress=fill(SUPPRESS),

@@ -46,6 +46,8 @@ class Message(models.Model):
         ADMIN = "admin", _("Admin")
         CAMPAIGN = "campaign", _("Campaign")
         CUSTOMER = "customer", _("Customer")
+        # Written with another tool on the same address: the phone's app, the page's inbox.
+        APP = "app", _("Another app")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     # Without the database's own foreign keys: checking two for every row was a third of the cost of inserting it.
@@ -139,6 +141,11 @@ class Message(models.Model):
                 fields=["status", "-id", "channel"],
                 name="message_attention",
                 condition=models.Q(status__in=["queued", "scheduled", "processing", "in_doubt", "failed"]),
+            ),
+            models.Index(
+                fields=["channel", "reply_to"],
+                name="message_changes",
+                condition=models.Q(direction="in", type__in=["edit", "revoke"]),
             ),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
         ]
