@@ -271,6 +271,11 @@ DISPATCH_LEASE_SECONDS = env.integer("DISPATCH_LEASE_SECONDS", 15, minimum=5, ma
 SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 20, minimum=1, maximum=120)
 # How long an outcome that is not known waits for an echo before it is decided.
 IN_DOUBT_WINDOW_SECONDS = env.integer("IN_DOUBT_WINDOW_SECONDS", 120, minimum=1, maximum=86_400)
+# Webhooks out; the numbers are explained in docs/webhooks.md
+WEBHOOK_CONNECTIONS = env.integer("WEBHOOK_CONNECTIONS", 4, minimum=1, maximum=100)
+WEBHOOK_REQUESTS = env.integer("WEBHOOK_REQUESTS", 1000, minimum=1, maximum=20_000)
+WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", 64, minimum=1, maximum=1000)
+WEBHOOK_DISABLE_DAYS = env.integer("WEBHOOK_DISABLE_DAYS", 5, minimum=1, maximum=90)
 ORGANIZATION_PURGE_DAYS = env.integer("ORGANIZATION_PURGE_DAYS", 30, minimum=1, maximum=3650)
 
 # How many days each kind of data is kept when nothing else is set for an organisation; None: for ever.
@@ -290,6 +295,9 @@ RETENTION_DAYS = env.days(
         "idempotency": 1,
         "otp": 30,
         "audit": 730,
+        "webhook_bodies": 14,
+        "webhook_deliveries": 30,
+        "webhook_events": 30,
     },
 )
 RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, maximum=120)

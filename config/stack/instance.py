@@ -28,7 +28,7 @@ from config.stack.readiness import wait_until_ready
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 15.0
-ALL = ("sandbox", "web", "dispatch", "worker", "beat")
+ALL = ("sandbox", "web", "dispatch", "webhooks", "worker", "beat")
 
 
 class Instance:
