@@ -1,1 +1,0 @@
-"""Delivering events: one lane per endpoint, like the engine's one lane per channel."""
