@@ -33,6 +33,7 @@ _COUNTERS: Final = "griot:metrics"
 # Counter -> (label, help). A label's values are a short fixed list, never an organisation or a channel.
 COUNTERS: Final = {
     "griot_messages": ("outcome", "Outgoing messages by what happened to them"),
+    "griot_webhook_attempts": ("outcome", "Attempts to deliver webhooks by what became of the delivery"),
     "griot_inbound_events": ("outcome", "Provider events by what happened to them"),
 }
 

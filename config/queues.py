@@ -7,9 +7,11 @@ from kombu import Queue
 DISPATCH = "dispatch"
 DEFAULT = "default"
 INBOUND = "inbound"
+WEBHOOKS = "webhooks"
 
-TASK_QUEUES = [Queue(name) for name in (DISPATCH, DEFAULT, INBOUND)]
+TASK_QUEUES = [Queue(name) for name in (DISPATCH, DEFAULT, INBOUND, WEBHOOKS)]
 TASK_ROUTES = {
     "messaging.dispatch.tasks.*": {"queue": DISPATCH},
     "messaging.inbound.tasks.*": {"queue": INBOUND},
+    "webhooks_app.tasks.*": {"queue": WEBHOOKS},
 }

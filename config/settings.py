@@ -246,6 +246,9 @@ SPECTACULAR_SETTINGS = {
 
 # Providers
 META_GRAPH_URL = env.url("META_GRAPH_URL", "https://graph.facebook.com")
+# Where tokens of Instagram's own login are valid, and the secret that signs the webhooks of such an app.
+INSTAGRAM_GRAPH_URL = env.url("INSTAGRAM_GRAPH_URL", "https://graph.instagram.com")
+INSTAGRAM_APP_SECRET = env.text("INSTAGRAM_APP_SECRET", "")
 META_GRAPH_VERSION = env.text("META_GRAPH_VERSION", "v25.0")
 META_APP_ID = env.text("META_APP_ID", "")
 META_APP_SECRET = env.text("META_APP_SECRET", "")
@@ -253,7 +256,11 @@ META_VERIFY_TOKEN = env.text("META_VERIFY_TOKEN", "")
 SANDBOX_URL = env.url("SANDBOX_URL", "http://127.0.0.1:8900")
 # Networks that a URL given by a user may reach although they are private, such as 10.1.0.0/16.
 EGRESS_ALLOWED_NETWORKS = env.words("EGRESS_ALLOWED_NETWORKS", "" if PRODUCTION else "127.0.0.0/8,::1/128")
-MESSAGING_DRIVERS = ["messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver"]
+MESSAGING_DRIVERS = [
+    "messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver",
+    "messaging.drivers.messenger.driver.MessengerDriver",
+    "messaging.drivers.instagram.driver.InstagramDriver",
+]
 
 # The engine; the numbers are explained in docs/engine.md
 DISPATCH_CONNECTIONS = env.integer("DISPATCH_CONNECTIONS", 6, minimum=1, maximum=100)
@@ -264,6 +271,11 @@ DISPATCH_LEASE_SECONDS = env.integer("DISPATCH_LEASE_SECONDS", 15, minimum=5, ma
 SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 20, minimum=1, maximum=120)
 # How long an outcome that is not known waits for an echo before it is decided.
 IN_DOUBT_WINDOW_SECONDS = env.integer("IN_DOUBT_WINDOW_SECONDS", 120, minimum=1, maximum=86_400)
+# Webhooks out; the numbers are explained in docs/webhooks.md
+WEBHOOK_CONNECTIONS = env.integer("WEBHOOK_CONNECTIONS", 4, minimum=1, maximum=100)
+WEBHOOK_REQUESTS = env.integer("WEBHOOK_REQUESTS", 1000, minimum=1, maximum=20_000)
+WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", 64, minimum=1, maximum=1000)
+WEBHOOK_DISABLE_DAYS = env.integer("WEBHOOK_DISABLE_DAYS", 5, minimum=1, maximum=90)
 ORGANIZATION_PURGE_DAYS = env.integer("ORGANIZATION_PURGE_DAYS", 30, minimum=1, maximum=3650)
 
 # How many days each kind of data is kept when nothing else is set for an organisation; None: for ever.
@@ -283,6 +295,9 @@ RETENTION_DAYS = env.days(
         "idempotency": 1,
         "otp": 30,
         "audit": 730,
+        "webhook_bodies": 14,
+        "webhook_deliveries": 30,
+        "webhook_events": 30,
     },
 )
 RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, maximum=120)

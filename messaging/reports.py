@@ -53,14 +53,16 @@ class QueueState:
     oldest_seconds: float | None
 
 
+COUNTS_SINCE: Final = """
+SELECT channel_id, metric, sum(count)::bigint FROM messaging_channelcount
+WHERE channel_id = ANY(%s) AND hour >= date_trunc('hour', %s::timestamptz) GROUP BY 1, 2
+"""
+
+
 def counts_since(*, channel_ids: Iterable[int], since: datetime) -> dict[int, dict[str, int]]:
     """channel id -> metric -> count since `since` (to the hour). One query for all channels."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT channel_id, metric, sum(count)::bigint FROM messaging_channelcount
-               WHERE channel_id = ANY(%s) AND hour >= date_trunc('hour', %s::timestamptz) GROUP BY 1, 2""",
-            [list(channel_ids), since],
-        )
+        cursor.execute(COUNTS_SINCE, [list(channel_ids), since])
         counts: dict[int, dict[str, int]] = {}
         for channel_id, metric, count in cursor.fetchall():
             counts.setdefault(channel_id, {})[metric] = count
@@ -132,20 +134,22 @@ def _risk(counts: Mapping[str, int]) -> Risk:
 QUEUE_COUNTED = 10_000
 
 
+QUEUES: Final = """
+SELECT channel.id,
+  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
+     AND status = 'queued' LIMIT %(most)s + 1) AS counted),
+  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
+     AND status = 'scheduled' LIMIT %(most)s + 1) AS counted),
+  (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
+     AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s + 1) AS counted),
+  (SELECT EXTRACT(EPOCH FROM now() - queued_at)::float8 FROM messaging_message
+   WHERE channel_id = channel.id AND status = 'queued' ORDER BY priority, id LIMIT 1)
+FROM unnest(%(ids)s::bigint[]) AS channel(id)
+"""
+
+
 def queue_states(*, channel_ids: Iterable[int]) -> dict[int, QueueState]:
     """channel id -> what waits; every count stops at QUEUE_COUNTED and uses the partial indexes of the open states."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT channel.id,
-                 (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'queued' LIMIT %(most)s + 1) AS counted),
-                 (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status = 'scheduled' LIMIT %(most)s + 1) AS counted),
-                 (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
-                    AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s + 1) AS counted),
-                 (SELECT EXTRACT(EPOCH FROM now() - queued_at)::float8 FROM messaging_message
-                  WHERE channel_id = channel.id AND status = 'queued' ORDER BY priority, id LIMIT 1)
-               FROM unnest(%(ids)s::bigint[]) AS channel(id)""",
-            {"ids": list(channel_ids), "most": QUEUE_COUNTED},
-        )
+        cursor.execute(QUEUES, {"ids": list(channel_ids), "most": QUEUE_COUNTED})
         return {row[0]: QueueState(*row[1:]) for row in cursor.fetchall()}

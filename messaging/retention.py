@@ -65,10 +65,11 @@ class CountersRule:
     is_public: bool = False
     table: str = ChannelCount._meta.db_table
 
-    def step(self, *, before: datetime, position: Position, limit: int = BATCH) -> Step:
+    def step(self, *, before: datetime, position: Position, limit: int | None = None) -> Step:
+        most = limit or BATCH
         day = before.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        taken, picked = self._row(_DAYS, since=_since(position), before=day, limit=limit)
-        if picked == limit:
+        taken, picked = self._row(_DAYS, since=_since(position), before=day, limit=most)
+        if picked == most:
             return Step(taken, position, False)
         # Rows that somebody else held are met again from the same day on.
         return Step(taken, {"day": day.isoformat()} if taken == picked else position, True)

@@ -45,7 +45,11 @@ def offenders(paths: list[Path], forbidden: re.Pattern[str]) -> list[str]:
 
 
 def test_drivers_know_neither_the_orm_nor_tenants_nor_celery():
-    paths = [path for path in sources("messaging") if "drivers" in path.parts and path.name != "registry.py"]
+    paths = [
+        path
+        for path in sources("messaging")
+        if "drivers" in path.relative_to(ROOT).parts and path.name != "registry.py"
+    ]
     assert len(paths) > 10
     forbidden = re.compile(
         r"(django|tenants|celery|kombu|redis|psycopg|contacts|campaigns|webhooks_app|billing|audit|otp|api|config"
@@ -82,7 +86,7 @@ def test_no_task_waits_in_the_broker():
 
 def test_the_kind_of_a_channel_is_compared_nowhere_outside_the_drivers():
     pattern = re.compile(r"kind\s*(==|!=|in)\s*[\"'(]\s*[\"']?whatsapp")
-    paths = [path for path in sources("config", *APPS, "api") if "drivers" not in path.parts]
+    paths = [path for path in sources("config", *APPS, "api") if "drivers" not in path.relative_to(ROOT).parts]
     assert [str(path) for path in paths if pattern.search(path.read_text(encoding="utf-8"))] == []
 
 

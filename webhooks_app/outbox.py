@@ -68,12 +68,13 @@ told AS (
                             ELSE message.content END),
         'channel', jsonb_build_object(
             'id', channel.uuid, 'number', channel.id, 'name', channel.name, 'kind', channel.kind,
-            'address', channel.address, 'is_sandbox', channel.is_sandbox),
+            'address', channel.address, 'is_sandbox', channel.is_sandbox, 'customer_id', customer.uuid),
         'contact', CASE WHEN contact.id IS NOT NULL THEN jsonb_build_object(
             'id', contact.uuid, 'number', contact.id, 'name', contact.name, 'phone', contact.phone) END)
     FROM news
     JOIN {schema}.messaging_message message ON message.id = news.id
     JOIN {schema}.messaging_channel channel ON channel.id = message.channel_id
+    LEFT JOIN {schema}.messaging_customer customer ON customer.id = channel.customer_id
     LEFT JOIN {schema}.contacts_contact contact ON contact.id = message.contact_id
     WHERE EXISTS (SELECT 1 FROM listening)
       AND EXISTS (SELECT 1 FROM listening WHERE news.type = ANY(types)

@@ -59,6 +59,7 @@ def platform_environment(
         "PUBLIC_BASE_URL": base_url,
         "SANDBOX_URL": sandbox_url,
         "META_GRAPH_URL": sandbox_url,
+        "INSTAGRAM_GRAPH_URL": sandbox_url,
         "META_APP_ID": "100000000000001",
         # The sandbox calls the web server where it listens, whatever its public address is.
         "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{listening.port}/webhook/meta",

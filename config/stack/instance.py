@@ -28,7 +28,7 @@ from config.stack.readiness import wait_until_ready
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 15.0
-ALL = ("sandbox", "web", "dispatch", "worker", "beat")
+ALL = ("sandbox", "web", "dispatch", "webhooks", "worker", "beat")
 
 
 class Instance:
@@ -67,6 +67,7 @@ class Instance:
             "PUBLIC_BASE_URL": f"http://localhost:{self._ports[0]}",
             "SANDBOX_URL": self.sandbox_url,
             "META_GRAPH_URL": self.sandbox_url,
+            "INSTAGRAM_GRAPH_URL": self.sandbox_url,
             "SANDBOX_WEBHOOK_URL": f"{self.base_url}/webhook/meta",
             "DEMO_FILE": str(Path(self._directory.name) / "demo.json"),
             "LOG_LEVEL": "WARNING",

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from config.admin_forms import ServiceForm
 from contacts.phones import BadPhone, phone_normalise
-from messaging.drivers.base import Driver
+from messaging.drivers.base import PHONE, Driver
 from messaging.models import Channel
 
 # What people call the secrets that drivers declare; a name that is missing here is shown as it is.
@@ -50,6 +50,20 @@ class SecretsForm(ServiceForm):
         }
 
 
+def setting_fields(driver: Driver) -> dict[str, forms.Field]:
+    """Form fields for the driver's settings, named `setting_<name>`."""
+    fields: dict[str, forms.Field] = {}
+    for setting in driver.channel_settings:
+        label, text = _(setting.label), _(setting.help)
+        if setting.choices:
+            choices = [(value, _(name)) for value, name in setting.choices]
+            field: forms.Field = forms.ChoiceField(label=label, choices=choices, required=False, help_text=text)
+        else:
+            field = forms.BooleanField(label=label, required=False, help_text=text)
+        fields[f"setting_{setting.name}"] = field
+    return fields
+
+
 class ChannelCreateForm(SecretsForm):
     """A new channel of one kind."""
 
@@ -83,8 +97,20 @@ class ChannelCreateForm(SecretsForm):
     def __init__(self, *args: Any, driver: Driver, country: str, **kwargs: Any) -> None:
         super().__init__(*args, driver=driver, required=True, **kwargs)
         self._country = country
+        self._has_phone = PHONE in driver.address_kinds
+        self._settings = setting_fields(driver)
+        for name, field in self._settings.items():
+            self.field_add(name, field)
+        if not self._has_phone:
+            address = self.fields["address"]
+            address.label, address.required = _("Name at the provider"), False
+            address.help_text = _("As customers see it, such as the name of the page or account.")
+            self.fields["external_id"].help_text = _("The id of the page or account.")
+            self.fields["account_id"].help_text = _("For Instagram with the page's token: the id of the page.")
 
     def clean_address(self) -> str:
+        if not self._has_phone:
+            return str(self.cleaned_data["address"])
         try:
             return phone_normalise(self.cleaned_data["address"], self._country)
         except BadPhone as error:
@@ -92,9 +118,9 @@ class ChannelCreateForm(SecretsForm):
 
     def channel_fields(self) -> dict[str, Any]:
         """What the service takes besides kind and secrets."""
-        return {
-            name: self.cleaned_data[name] for name in ("name", "address", "external_id", "account_id", "is_sandbox")
-        }
+        names = ("name", "address", "external_id", "account_id", "is_sandbox")
+        config = {name.removeprefix("setting_"): self.cleaned_data[name] for name in self._settings}
+        return {name: self.cleaned_data[name] for name in names} | {"config": config}
 
 
 class ChannelSettingsForm(ServiceForm):
@@ -122,8 +148,10 @@ class ChannelSettingsForm(ServiceForm):
         help_text=gettext_lazy("What becomes of them when it stays unknown whether they were sent."),
     )
 
-    def __init__(self, *args: Any, default_rate: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, driver: Driver, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, field in setting_fields(driver).items():
+            self.field_add(name, field)
         self.fields["rate_per_second"].help_text = _("Empty: %(rate)s, the provider's default. 0: no limit.") % {
-            "rate": default_rate
+            "rate": driver.default_rate
         }

@@ -22,7 +22,13 @@ from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm
 from messaging.admin.channel_health import ChannelHealth, channels_health
 from messaging.drivers.registry import driver_of, drivers
 from messaging.models import Channel
-from messaging.services.channels import channel_create, channel_pause, channel_resume, channel_update_secrets
+from messaging.services.channels import (
+    channel_create,
+    channel_pause,
+    channel_resume,
+    channel_update,
+    channel_update_secrets,
+)
 from tenants.errors import Conflict
 from tenants.services.plans import limit_check
 
@@ -231,12 +237,13 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     def settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
         channel = self.object_or_404(request, object_id)
         initial = {name: getattr(channel, name) for name in ChannelSettingsForm.base_fields}
-        form = ChannelSettingsForm(posted(request), initial=initial, default_rate=driver_of(channel.kind).default_rate)
+        initial |= {f"setting_{name}": value for name, value in channel.config.items()}
+        form = ChannelSettingsForm(posted(request), initial=initial, driver=driver_of(channel.kind))
 
         def run() -> str:
             changed = {name: form.cleaned_data[name] for name in form.changed_data}
             if changed:
-                Channel.objects.filter(pk=channel.pk).update(**changed)
+                channel_update(channel_id=channel.pk, changed=changed)
                 self.log(request, [channel], CHANGE, _("Settings: %s") % ", ".join(changed))
             return _("The settings of %(name)s are saved.") % {"name": form.cleaned_data["name"]}
 

@@ -61,12 +61,13 @@ def channel_info(
     is_sandbox: bool,
 ) -> ChannelInfo:
     """What the driver gets to know of a channel, from the fields of its row."""
+    instagram_url = settings.SANDBOX_URL if is_sandbox else settings.INSTAGRAM_GRAPH_URL
     return ChannelInfo(
         external_id=external_id,
         account_id=account_id,
         address=address,
         base_url=provider_url(is_sandbox=is_sandbox),
-        config={"graph_version": settings.META_GRAPH_VERSION} | config,
+        config={"graph_version": settings.META_GRAPH_VERSION} | config | {"instagram_graph_url": instagram_url},
         secrets=secrets,
         is_sandbox=is_sandbox,
     )

@@ -34,7 +34,7 @@ class Result:
 
 def result_sent(*, message_id: int, sent: Sent, at: float) -> Result:
     """The provider took the message at epoch time `at`."""
-    return Result(message_id, "sent", provider_id=sent.provider_id, left_at=at)
+    return Result(message_id, "sent", provider_id=sent.provider_id or None, left_at=at)
 
 
 def result_in_doubt(*, message_id: int, window: float, why: str) -> Result:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
+from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
@@ -27,16 +29,20 @@ class Store(LaneStore):
 
     async def settle(self, results: Sequence[Result], *, fence: int, pause: str, is_first: bool) -> None:
         """Write results down, with opt-outs, the channel's pause for a reason, and its first live send, all or none."""
-        params = self._settle_params(results, fence)
-        opt_outs = [result.opt_out for result in results if result.opt_out]
-        if not (opt_outs or pause or is_first):
-            # One statement is a transaction already: BEGIN and COMMIT would be two more round trips.
-            rows = await self.execute(self.sql.settle, params)
-            await self._tell(rows[0])
-            return
+        write = partial(self._write, results, fence=fence, pause=pause, is_first=is_first)
+        try:
+            await write()
+        except UniqueViolation:
+            # An echo was quicker than the answer and not recognised: the message itself is what counts.
+            provider_ids = [result.provider_id for result in results if result.provider_id]
+            await self.execute(self.sql.forget_echo, {"channel": self.channel_id, "provider_ids": provider_ids})
+            await write()
+
+    async def _write(self, results: Sequence[Result], *, fence: int, pause: str, is_first: bool) -> None:
         async with self._pool.connection() as connection, connection.transaction():
-            cursor = await connection.execute(self.sql.settle, params)
+            cursor = await connection.execute(self.sql.settle, self._settle_params(results, fence))
             told = await cursor.fetchone()
+            opt_outs = [result.opt_out for result in results if result.opt_out]
             if opt_outs:
                 await connection.execute(self.sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
             if pause:

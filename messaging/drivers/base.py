@@ -7,11 +7,12 @@ tenants, nor Celery. The engine does the I/O, thousands at a time.
 from __future__ import annotations
 
 import enum
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class Capability(enum.StrEnum):
@@ -25,6 +26,7 @@ class Capability(enum.StrEnum):
     REACTION = "reaction"
     LOCATION = "location"
     CONTACTS = "contacts"
+    CARDS = "cards"  # templates with pictures and buttons that need no approval
     MARK_READ = "mark_read"
     TYPING = "typing"
     STATUS_ECHO = "status_echo"  # statuses carry our uuid back: an unknown outcome can be reconciled
@@ -38,6 +40,29 @@ class Scope(enum.StrEnum):
     MESSAGE = "message"
     CONTACT = "contact"
     CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKind:
+    """One way to name a recipient: `name` is a kind of contact identity, `pattern` what its values look like."""
+
+    name: str
+    pattern: re.Pattern[str]
+    label: str
+
+
+# E.164 digits without +; what people type is normalised by the core, which knows their country.
+PHONE: Final = AddressKind("phone", re.compile(r"[0-9]{5,20}"), "phone number")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSetting:
+    """A setting of `Channel.config` that staff choose: yes or no, or one of `choices` (value, label)."""
+
+    name: str
+    label: str
+    help: str
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +113,10 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider accepted the message. `recipient` is the address as the provider knows it, when it says so."""
+    """The provider accepted the message. `recipient` is the address as the provider knows it, when it says so.
+
+    `provider_id` is empty when the provider gives none: statuses then find the message by our uuid only.
+    """
 
     provider_id: str
     recipient: str = ""
@@ -170,8 +198,27 @@ class StatusUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class InboundMedia:
+    """A file of a received message: `media_id` to look up at the provider, or a `url` that anybody can fetch.
+
+    `content_type` is as the provider declares it, "" when it does not; `sha256` in hex, "" when not given.
+    """
+
+    kind: str
+    media_id: str = ""
+    url: str = ""
+    content_type: str = ""
+    sha256: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """A message from a customer. `identities` are (kind, value) pairs, the best first; the phone may be missing."""
+    """A message from a customer. `identities` are (kind, value) pairs, the best first; the phone may be missing.
+
+    `content` is `{"type": T, T: {...}}`. Types `edit` and `revoke` change the message that `reply_to` names: `edit` has
+    the new content under `edit.message`. `media` are the files of the message.
+    """
 
     provider_id: str
     identities: tuple[tuple[str, str], ...]
@@ -181,6 +228,33 @@ class ReceivedMessage:
     at: datetime
     reply_to: str = ""
     opens_window: bool = True
+    media: tuple[InboundMedia, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SentElsewhere:
+    """A message of ours as the provider reports it back: sent from here, or with another tool on the same address.
+
+    `uuid` is our own id when it came back with it. `source` names the other tool, as far as the provider says.
+    """
+
+    provider_id: str
+    identities: tuple[tuple[str, str], ...]
+    type: str
+    content: Mapping[str, Any]
+    at: datetime
+    uuid: str = ""
+    reply_to: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """All messages to `address` that were sent up to `up_to` are now `status` (delivered, read)."""
+
+    status: str
+    address: str
+    up_to: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +273,7 @@ class Unknown:
     data: Mapping[str, Any]
 
 
-Inbound = StatusUpdate | ReceivedMessage | AccountUpdate | Unknown
+Inbound = StatusUpdate | Watermark | ReceivedMessage | SentElsewhere | AccountUpdate | Unknown
 
 
 class Driver(ABC):
@@ -210,6 +284,10 @@ class Driver(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     # Names of the entries of `Channel.secrets`, shown write-only in the admin.
     secret_fields: ClassVar[tuple[str, ...]]
+    # What staff choose for each channel.
+    channel_settings: ClassVar[tuple[ChannelSetting, ...]] = ()
+    # How recipients are named; the first one is what people type.
+    address_kinds: ClassVar[tuple[AddressKind, ...]]
     # Messages per second and channel when the channel does not say otherwise.
     default_rate: ClassVar[int]
     # Kinds of its entries in the inbound route table: by channel (external id) and by account.
@@ -226,6 +304,21 @@ class Driver(ABC):
     def needs_window(self, content: Mapping[str, Any]) -> bool:
         """Whether this content is allowed only within the service window."""
 
+    def window_of(self, content: Mapping[str, Any], config: Mapping[str, Any]) -> timedelta:
+        """How long after the customer's last message this content may be sent through a channel with `config`.
+
+        Raises `ContentError` when the channel's settings do not allow it at all.
+        """
+        return self.service_window
+
+    def written_by_person(self, content: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`content` as it is sent when a person, not a machine, wrote it: some providers then allow more time."""
+        return content
+
+    def address_kind_of(self, address: str) -> str:
+        """The kind of a normalised address; "" when it is none of this driver's."""
+        return next((kind.name for kind in self.address_kinds if kind.pattern.fullmatch(address)), "")
+
     @abstractmethod
     def build_send(self, channel: ChannelInfo, message: Outgoing) -> HttpRequest:
         """The request that sends `message`. Pure and fast: it runs for every message."""
@@ -235,12 +328,14 @@ class Driver(ABC):
         """Read the answer to `build_send`. Raises `SendError`, or `Ambiguous` when the outcome cannot be known."""
 
     @abstractmethod
-    def build_mark_read(self, channel: ChannelInfo, provider_id: str, *, typing: bool = False) -> HttpRequest:
-        """The request that marks a received message as read, optionally with a typing indicator."""
+    def build_mark_read(
+        self, channel: ChannelInfo, *, provider_id: str, address: str, typing: bool = False
+    ) -> Sequence[HttpRequest]:
+        """The requests that mark a received message of `address` as read, optionally with a typing indicator."""
 
     @abstractmethod
     def read_mark_read(self, response: HttpResponse) -> None:
-        """Read the answer to `build_mark_read`. Raises `SendError` or `Ambiguous` when it was not done."""
+        """Read the answer to each of them. Raises `SendError` or `Ambiguous` when it was not done."""
 
     @abstractmethod
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:

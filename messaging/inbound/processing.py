@@ -17,14 +17,26 @@ from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from config.metrics import counter_add
-from messaging.drivers.base import Driver, Inbound, ReceivedMessage, StatusUpdate, Unknown, WebhookPart
+from messaging.drivers.base import (
+    AccountUpdate,
+    Driver,
+    Inbound,
+    ReceivedMessage,
+    SentElsewhere,
+    StatusUpdate,
+    Unknown,
+    Watermark,
+    WebhookPart,
+)
 from messaging.drivers.news import AccountNews
 from messaging.drivers.registry import drivers
 from messaging.inbound.account import channels_of_account, effects_apply
 from messaging.inbound.bodies import body_read
+from messaging.inbound.elsewhere import elsewhere_store
 from messaging.inbound.received import received_store
 from messaging.inbound.routing import Target, routes_resolve
 from messaging.inbound.statuses import statuses_apply
+from messaging.inbound.watermarks import is_unsettled, watermarks_resolve
 from messaging.services.channels import channel_pause
 from tenants.models import InboundEvent
 
@@ -32,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 # With the sweep's growing pauses these are more than eight hours.
 MAX_ATTEMPTS: Final = 15
+# A report on a message whose answer is still missing comes again after 10, 20, 40 and 80 s.
+EARLY_ATTEMPTS: Final = 5
 _PROBLEMS: Final = 200
 _OPEN: Final = (InboundEvent.Status.RECEIVED, InboundEvent.Status.FAILED)
 
@@ -44,7 +58,9 @@ class _Batch:
     driver: Driver
     account_id: str
     statuses: list[tuple[str, StatusUpdate]] = field(default_factory=list)
+    watermarks: list[tuple[str, Watermark]] = field(default_factory=list)
     received: list[tuple[str, ReceivedMessage]] = field(default_factory=list)
+    elsewhere: list[tuple[str, SentElsewhere]] = field(default_factory=list)
     news: list[tuple[str, AccountNews]] = field(default_factory=list)
 
 
@@ -56,6 +72,8 @@ class _Work:
         self.batches: dict[tuple[str, int | None, str], _Batch] = {}
         self.problems: list[dict[str, str]] = []
         self.broken = False
+        # A report came before the answer to the send that it is about.
+        self.too_early = False
 
     def problem(self, where: str, code: str, reason: str) -> None:
         """Note what was kept aside; a body full of problems does not fill the table."""
@@ -120,15 +138,21 @@ def _allowed(work: _Work, part: WebhookPart, targets: tuple[Target, ...]) -> Ite
 
 def _fill(work: _Work, batch: _Batch, part: WebhookPart) -> None:
     for item in _items(work, batch, part):
-        if isinstance(item, StatusUpdate):
-            batch.statuses.append((part.where, item))
-        elif isinstance(item, ReceivedMessage):
-            batch.received.append((part.where, item))
-        elif isinstance(item, AccountNews):
-            batch.news.append((part.where, item))
-        else:
-            reason = item.what if isinstance(item, Unknown) else item.field
-            work.problem(part.where, "unknown", reason)
+        match item:
+            case StatusUpdate():
+                batch.statuses.append((part.where, item))
+            case Watermark():
+                batch.watermarks.append((part.where, item))
+            case ReceivedMessage():
+                batch.received.append((part.where, item))
+            case SentElsewhere():
+                batch.elsewhere.append((part.where, item))
+            case AccountNews():
+                batch.news.append((part.where, item))
+            case Unknown(what):
+                work.problem(part.where, "unknown", what)
+            case AccountUpdate(field):
+                work.problem(part.where, "unknown", field)
 
 
 def _items(work: _Work, batch: _Batch, part: WebhookPart) -> Iterator[Inbound]:
@@ -158,13 +182,15 @@ def _apply(work: _Work, batch: _Batch) -> None:
         channel_ids = channels_of_account(kind=batch.driver.kind, account_id=batch.account_id)
     else:
         channel_ids = [channel_id]
+        _apply_elsewhere(work, channel_id, batch.elsewhere)
         _apply_statuses(work, channel_id, batch.statuses)
+        _apply_watermarks(work, channel_id, batch.watermarks)
         _apply_received(work, channel_id, batch.received)
     for where, news in batch.news:
         effects_apply(channel_ids=channel_ids, effects=news.effects)
         if not news.effects:
             work.problem(where, "news", news.summary)
-    if channel_id is None and (batch.statuses or batch.received):
+    if channel_id is None and (batch.statuses or batch.received or batch.elsewhere):
         work.problem(batch.account_id, "unroutable", "Messages or statuses came without the number they belong to.")
 
 
@@ -172,7 +198,9 @@ def _apply_statuses(work: _Work, channel_id: int, statuses: list[tuple[str, Stat
     if not statuses:
         return
     outcome = statuses_apply(channel_id=channel_id, updates=[update for _, update in statuses])
-    if outcome.unmatched:
+    if outcome.unmatched and is_unsettled(channel_id=channel_id, since=max(update.at for _, update in statuses)):
+        work.too_early = True
+    elif outcome.unmatched:
         reason = f"{outcome.unmatched} of {len(statuses)} statuses belong to no message sent from here."
         work.problem(statuses[0][0], "unknown_message", reason)
     for position in outcome.broken:
@@ -180,6 +208,23 @@ def _apply_statuses(work: _Work, channel_id: int, statuses: list[tuple[str, Stat
     for reason in outcome.pause_reasons[:1]:
         if channel_pause(channel_id=channel_id, reason=reason):
             log.error("channel_paused", channel=channel_id, reason=reason)
+
+
+def _apply_watermarks(work: _Work, channel_id: int, watermarks: list[tuple[str, Watermark]]) -> None:
+    if not watermarks:
+        return
+    marks = [mark for _, mark in watermarks]
+    if is_unsettled(channel_id=channel_id, since=max(mark.up_to for mark in marks)):
+        work.too_early = True
+    reports = watermarks_resolve(channel_id=channel_id, marks=marks)
+    _apply_statuses(work, channel_id, [(watermarks[0][0], report) for report in reports])
+
+
+def _apply_elsewhere(work: _Work, channel_id: int, elsewhere: list[tuple[str, SentElsewhere]]) -> None:
+    if not elsewhere:
+        return
+    for position in elsewhere_store(channel_id=channel_id, messages=[message for _, message in elsewhere]):
+        work.problem(elsewhere[position][0], "error", "A message sent elsewhere could not be stored.")
 
 
 def _apply_received(work: _Work, channel_id: int, received: list[tuple[str, ReceivedMessage]]) -> None:
@@ -192,7 +237,8 @@ def _apply_received(work: _Work, channel_id: int, received: list[tuple[str, Rece
 def _finish(event: InboundEvent, work: _Work) -> None:
     """Write the event's end, or that it has to be tried again."""
     problems = work.problems
-    if work.broken and event.attempts + 1 < MAX_ATTEMPTS:
+    too_early = work.too_early and event.attempts + 1 < EARLY_ATTEMPTS
+    if too_early or (work.broken and event.attempts + 1 < MAX_ATTEMPTS):
         status = InboundEvent.Status.FAILED
     elif work.broken:
         status = InboundEvent.Status.PARTIAL

@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from contacts.services.identities import Person, contacts_resolve, contacts_seen
 from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
+from messaging.inbound.changes import ACTS, changes_apply
 from messaging.models.message import PRIORITY_CONVERSATION
 from tenants.fields import uuid7
 from webhooks_app.services.events import message_events_publish
@@ -81,14 +82,21 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
         )
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [channel_id, len(stored)])
+        _change(channel_id, [message for message, _ in fresh])
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
         message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
 
 
+def _change(channel_id: int, fresh: Sequence[ReceivedMessage]) -> None:
+    """Edits and retractions among the new messages, and earlier ones of which the message has come only now."""
+    targets = {message.reply_to if message.type in ACTS else message.provider_id for message in fresh}
+    changes_apply(channel_id=channel_id, targets=targets)
+
+
 def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: Sequence[int]) -> dict[str, int]:
     """Insert in the order of the batch; returns provider's id -> id of those that were not known."""
+    channel_lock(channel_id)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema() || %s))", [_LOCK, f":{channel_id}"])
         cursor.execute(
             _INSERT,
             {
@@ -98,7 +106,7 @@ def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: S
                 "contacts": list(contact_ids),
                 "addresses": [message.identities[0][1] for message in messages],
                 "types": [message.type for message in messages],
-                "contents": [_json(message.content) for message in messages],
+                "contents": [json_text(message.content) for message in messages],
                 "reply_tos": [message.reply_to for message in messages],
                 "provider_ids": [message.provider_id for message in messages],
                 "at": [message.at for message in messages],
@@ -107,7 +115,13 @@ def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: S
         return dict(cursor.fetchall())
 
 
-def _json(content: Mapping[str, Any]) -> str:
+def channel_lock(channel_id: int) -> None:
+    """Store messages of one channel one batch after the other, until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema() || %s))", [_LOCK, f":{channel_id}"])
+
+
+def json_text(content: Mapping[str, Any]) -> str:
     """JSON text that jsonb can hold: it knows no NUL character, which customers' texts may have."""
     text = orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS).decode()
     return orjson.dumps(_without_nul(content)).decode() if "\\u0000" in text else text

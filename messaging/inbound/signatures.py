@@ -49,7 +49,7 @@ class Origin:
 
 def origin_of_platform() -> Origin:
     """`/webhook/meta`: the platform's own app."""
-    return Origin(None, (settings.META_APP_SECRET,), (settings.META_VERIFY_TOKEN,))
+    return Origin(None, (settings.META_APP_SECRET, settings.INSTAGRAM_APP_SECRET), (settings.META_VERIFY_TOKEN,))
 
 
 def origin_of_organization(organization_uuid: UUID) -> Origin | None:

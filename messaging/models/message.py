@@ -46,6 +46,8 @@ class Message(models.Model):
         ADMIN = "admin", _("Admin")
         CAMPAIGN = "campaign", _("Campaign")
         CUSTOMER = "customer", _("Customer")
+        # Written with another tool on the same address: the phone's app, the page's inbox.
+        APP = "app", _("Another app")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     # Without the database's own foreign keys: checking two for every row was a third of the cost of inserting it.
@@ -134,7 +136,17 @@ class Message(models.Model):
             models.Index(
                 fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)
             ),
-            models.Index(fields=["-id"], name="message_failed", condition=models.Q(status="failed")),
+            # What people look for: lists of one status, of all channels or one (which the index itself then picks out).
+            models.Index(
+                fields=["status", "-id", "channel"],
+                name="message_attention",
+                condition=models.Q(status__in=["queued", "scheduled", "processing", "in_doubt", "failed"]),
+            ),
+            models.Index(
+                fields=["channel", "reply_to"],
+                name="message_changes",
+                condition=models.Q(direction="in", type__in=["edit", "revoke"]),
+            ),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
         ]
 

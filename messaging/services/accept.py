@@ -12,12 +12,12 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
-from contacts.models import Contact
-from contacts.phones import BadPhone, phone_normalise
-from contacts.services.identities import contacts_save
+from contacts.models import Contact, Identity
+from contacts.services.identities import Person, contacts_resolve, contacts_save
+from messaging.addresses import address_normalise
 from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
-from messaging.drivers.base import ContentError
+from messaging.drivers.base import PHONE, Capability, ContentError
 from messaging.models import Channel
 from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
@@ -97,10 +97,12 @@ def messages_accept(
     bulk_uuid: UUID | None = None,
     is_sensitive: bool = False,
     reply_to: str = "",
+    by_person: bool = False,
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that may be sent are inserted by one statement, the rest rejected.
 
-    The schema of `organization` must be the current one. The lane is woken after the commit. Raises `Conflict`
+    The schema of `organization` must be the current one. The lane is woken after the commit.
+    `by_person`: somebody wrote it by hand, for which some providers allow more time. Raises `Conflict`
     channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
     ahead; whatever is wrong with a single draft becomes its rejection.
     """
@@ -109,24 +111,30 @@ def messages_accept(
     now = datetime.now(UTC)
     if scheduled_at is not None and scheduled_at > now + MAX_AHEAD:
         raise InvalidInput("schedule_too_far", "Must be within a year.", {"scheduleAt": "must be within a year"})
-    prepare = partial(_prepare, schema=organization.schema_name, channel=channel, country=organization.default_country)
+    prepare = partial(
+        _prepare,
+        schema=organization.schema_name,
+        channel=channel,
+        country=organization.default_country,
+        by_person=by_person,
+        now=now,
+    )
     ready, rejections = _sort_out(drafts, prepare)
     if not ready:
         return Acceptance([], rejections, now)
     quota_take(organization=organization, count=len(ready))
     try:
-        contact_ids = _contacts(organization, ready) if save_contact else {}
+        contact_ids = _contacts(organization, channel, ready) if save_contact else {}
         held_back = messages_insert(
             schema=organization.schema_name,
             channel_id=channel.id,
             rows=[
-                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address), row.needs_window)
+                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address), row.window_from)
                 for row in ready
             ],
             origin=origin,
             priority=priority,
             queued_at=now,
-            window_from=now - channel.driver.service_window,
             due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
             expires_at=expires_at,
             api_key_id=api_key_id,
@@ -139,7 +147,7 @@ def messages_accept(
         raise
     if held_back:
         quota_return(organization=organization, count=len(held_back))
-        refused = _refused([row for row in ready if row.uuid in held_back])
+        refused = _refused(channel, [row for row in ready if row.uuid in held_back])
         rejections = sorted([*rejections, *refused], key=lambda rejection: rejection.index)
         ready = [row for row in ready if row.uuid not in held_back]
     if ready and (scheduled_at is None or scheduled_at <= now):
@@ -147,14 +155,19 @@ def messages_accept(
     return Acceptance([Accepted(row.index, row.uuid, row.address) for row in ready], rejections, now)
 
 
-def _contacts(organization: SendingOrganization, ready: list[_Ready]) -> dict[str, int]:
+def _contacts(organization: SendingOrganization, channel: ChannelSnapshot, ready: list[_Ready]) -> dict[str, int]:
     """Contact ids by address; refused as a whole when the plan has no room for the new ones."""
-    phones = {row.address for row in ready}
+    addresses = sorted({row.address for row in ready})
+    kinds = {address: channel.driver.address_kind_of(address) for address in addresses}
+    phones = [address for address in addresses if kinds[address] == PHONE.name]
+    others = [address for address in addresses if kinds[address] != PHONE.name]
     with transaction.atomic():
         new = len(phones) - Contact.objects.filter(phone__in=phones).count()
+        new += len(others) - Identity.objects.filter(kind__in=set(kinds.values()), value__in=others).count()
         if new:
             limit_check(organization=organization, what="contacts", adding=new)
-        return contacts_save(phones=sorted(phones))
+        found = contacts_resolve([Person(((kinds[address], address),)) for address in others])
+        return contacts_save(phones=phones) | dict(zip(others, found, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,7 @@ class _Ready:
     address: str
     type: str
     content: bytes
-    needs_window: bool
+    window_from: datetime | None
 
 
 def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) -> tuple[list[_Ready], list[Rejection]]:
@@ -178,19 +191,20 @@ def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) 
     return ready, rejections
 
 
-def _prepare(index: int, draft: Draft, *, schema: str, channel: ChannelSnapshot, country: str) -> _Ready:
-    try:
-        address = phone_normalise(draft.to, country)
-    except BadPhone as error:
-        raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
+def _prepare(
+    index: int, draft: Draft, *, schema: str, channel: ChannelSnapshot, country: str, by_person: bool, now: datetime
+) -> _Ready:
+    driver = channel.driver
+    address = address_normalise(driver=driver, value=draft.to, country=country)
     if address == channel.address:
         raise InvalidInput(
             "recipient_is_sender", "The number is the channel's own.", {"to": "is the channel's own number"}
         )
     content = draft.content if draft.variables is None else content_fill(draft.content, draft.variables)
-    driver = channel.driver
+    content = driver.written_by_person(content, channel.config) if by_person else content
     try:
         driver.validate(content)
+        window = driver.window_of(content, channel.config) if driver.needs_window(content) else None
     except ContentError as error:
         raise InvalidInput("invalid_content", str(error), error.fields) from error
     template_guard(schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content)
@@ -201,11 +215,11 @@ def _prepare(index: int, draft: Draft, *, schema: str, channel: ChannelSnapshot,
         address,
         str(content["type"]),
         orjson.dumps(content),
-        channel.checks_window and driver.needs_window(content),
+        now - window if window is not None and channel.checks_window else None,
     )
 
 
-def _refused(held_back: list[_Ready]) -> list[Rejection]:
+def _refused(channel: ChannelSnapshot, held_back: list[_Ready]) -> list[Rejection]:
     """Why the insert held these back: blacklisted or opted out of everything, else a closed window."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -213,16 +227,19 @@ def _refused(held_back: list[_Ready]) -> list[Rejection]:
             [[row.address for row in held_back]],
         )
         suppressed = {address for (address,) in cursor.fetchall()}
+    closed = "This person has not written within the time in which messages may be sent."
+    if Capability.TEMPLATE in channel.driver.capabilities:
+        closed = "This person has not written within the last 24 hours: only a template may be sent."
     return [
         Rejection(
             row.index, row.to, "suppressed", "This number is blacklisted or has opted out.", {"to": "is suppressed"}
         )
-        if row.address in suppressed or not row.needs_window
+        if row.address in suppressed or row.window_from is None
         else Rejection(
             row.index,
             row.to,
             "window_closed",
-            "This person has not written within the last 24 hours: only a template may be sent.",
+            closed,
             {"to": "has no open 24 h window"},
         )
         for row in held_back

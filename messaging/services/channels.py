@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,7 @@ class ChannelSnapshot:
     account_id: str
     address: str
     enforce_window: bool
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def driver(self) -> Driver:
@@ -51,7 +52,7 @@ class ChannelSnapshot:
         return self.enforce_window and Capability.SERVICE_WINDOW in self.driver.capabilities
 
 
-_FIELDS = ("id", "uuid", "name", "kind", "status", "is_sandbox", "account_id", "address", "enforce_window")
+_FIELDS = ("id", "uuid", "name", "kind", "status", "is_sandbox", "account_id", "address", "enforce_window", "config")
 _snapshots: dict[tuple[str, UUID], tuple[float, ChannelSnapshot]] = {}
 
 
@@ -155,6 +156,15 @@ def channel_resume(*, channel_id: int) -> bool:
             due_at=timezone.now()
         )
     return bool(changed)
+
+
+def channel_update(*, channel_id: int, changed: Mapping[str, Any]) -> None:
+    """Change columns, and settings of the driver (`setting_<name>`); other settings, which webhooks write, stay."""
+    settings = {name.removeprefix("setting_"): value for name, value in changed.items() if name.startswith("setting_")}
+    columns = {name: value for name, value in changed.items() if not name.startswith("setting_")}
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update().get(pk=channel_id)
+        Channel.objects.filter(pk=channel_id).update(**columns, config={**channel.config, **settings})
 
 
 def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ LOOKED_AFTER = """looked_after AS (
 _INSERT = """
 WITH given AS (
     SELECT * FROM json_to_recordset(%(rows)s::json)
-        AS row(uuid uuid, contact bigint, address text, type text, content jsonb, needs_window boolean)),
+        AS row(uuid uuid, contact bigint, address text, type text, content jsonb, window_from timestamptz)),
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
@@ -45,7 +45,7 @@ inserted AS (
            %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
     FROM given
     WHERE NOT {suppressed}
-      AND (NOT given.needs_window OR {window_open})
+      AND (given.window_from IS NULL OR {window_open})
     RETURNING uuid),
 {counted},
 {looked_after}
@@ -55,21 +55,24 @@ SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted)
 
 @dataclass(frozen=True, slots=True)
 class InsertRow:
-    """One message to insert; `content` is JSON text."""
+    """One message to insert; `content` is JSON text.
+
+    `window_from`: the recipient must have written after this moment; None: always allowed.
+    """
 
     uuid: UUID
     address: str
     type: str
     content: bytes
     contact_id: int | None
-    needs_window: bool
+    window_from: datetime | None
 
 
 @lru_cache(maxsize=4096)
 def _statement(schema: str) -> str:
     parts = {
         "suppressed": SUPPRESSED,
-        "window_open": WINDOW_OPEN,
+        "window_open": WINDOW_OPEN.replace("%(window_from)s", "given.window_from"),
         "counted": COUNTED,
         "looked_after": LOOKED_AFTER.replace("{due}", "%(due)s"),
     }
@@ -91,7 +94,6 @@ def messages_insert(
     origin: str,
     priority: int,
     queued_at: datetime,
-    window_from: datetime,
     due_at: datetime | None,
     expires_at: datetime | None,
     api_key_id: int | None,
@@ -101,7 +103,7 @@ def messages_insert(
 ) -> set[UUID]:
     """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip.
 
-    Returns the uuids that were held back: suppressed, or without a service window that opened after `window_from`.
+    Returns the uuids that were held back: suppressed, or without a service window that is still open.
     """
     with statement_cursor() as cursor:
         cursor.execute(
@@ -118,7 +120,6 @@ def messages_insert(
                 "bulk": bulk_uuid,
                 "reply_to": reply_to,
                 "queued": queued_at,
-                "window_from": window_from,
                 "due": due_at,
                 "expires": expires_at,
                 # One JSON text costs a fraction of five arrays; the content is JSON already and goes in as it is.
@@ -130,7 +131,7 @@ def messages_insert(
                             "address": row.address,
                             "type": row.type,
                             "content": orjson.Fragment(row.content),
-                            "needs_window": row.needs_window,
+                            "window_from": row.window_from,
                         }
                         for row in rows
                     ]

@@ -18,7 +18,7 @@ from tenants.errors import Conflict, NotFound
 def message_mark_read(*, message_uuid: UUID, typing: bool = False) -> None:
     """Show a received message as read on the customer's phone, with `typing` also that an answer is being written.
 
-    The provider marks all earlier ones of the conversation too. One HTTP call, so not inside a transaction. Raises
+    The provider marks all earlier ones of the conversation too. HTTP calls, so not inside a transaction. Raises
     `NotFound`, or `Conflict`: read_not_supported, read_refused (with the provider's reason), provider_unreachable.
     """
     message = (
@@ -38,7 +38,10 @@ def message_mark_read(*, message_uuid: UUID, typing: bool = False) -> None:
         is_sandbox=channel.is_sandbox,
     )
     try:
-        driver.read_mark_read(http_send(driver.build_mark_read(info, message.provider_id, typing=typing)))
+        for request in driver.build_mark_read(
+            info, provider_id=message.provider_id, address=message.address, typing=typing
+        ):
+            driver.read_mark_read(http_send(request))
     except SendError as error:
         raise Conflict("read_refused", error.reason) from error
     except (Ambiguous, requests.RequestException) as error:

@@ -20,8 +20,9 @@ from django.utils.functional import Promise
 
 from tenants.services.schemas import tenant_app_labels
 
-# Rows that one statement looks at, and so the most that it locks.
+# Rows that one statement looks at, and so the most that it locks. Blanking rewrites rows and their index entries.
 BATCH: Final = 5_000
+BLANK_BATCH: Final = 2_000
 Position = dict[str, Any]
 
 
@@ -40,11 +41,20 @@ class RetentionRule(Protocol):
     `floor_days`: fewer would break something that reads the data. `is_public`: the table is the platform's.
     """
 
-    kind: str
-    label: str | Promise
-    text: str | Promise
-    order: int
-    floor_days: int
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def label(self) -> str | Promise: ...
+
+    @property
+    def text(self) -> str | Promise: ...
+
+    @property
+    def order(self) -> int: ...
+
+    @property
+    def floor_days(self) -> int: ...
 
     @property
     def table(self) -> str: ...
@@ -118,15 +128,23 @@ class RowsRule:
     def is_public(self) -> bool:
         return self.model._meta.app_label not in tenant_app_labels()
 
-    def step(self, *, before: datetime, position: Position, limit: int = BATCH) -> Step:
+    def statement(
+        self, *, before: datetime, position: Position | None = None, limit: int | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """The statement of one step, and its parameters."""
+        at, most = position or {}, limit or self._batch
+        return self._sql(_STEP, at), {"before": before, "end": self._end(before), "limit": most, **_after(at)}
+
+    @property
+    def _batch(self) -> int:
+        return BLANK_BATCH if self.blank else BATCH
+
+    def step(self, *, before: datetime, position: Position, limit: int | None = None) -> Step:
         with connection.cursor() as cursor:
-            cursor.execute(
-                self._sql(_STEP, position),
-                {"before": before, "end": self._end(before), "limit": limit, **_after(position)},
-            )
+            cursor.execute(*self.statement(before=before, position=position, limit=limit))
             removed, seen, young, last, left = cursor.fetchone()
         # The primary key grows with age, so behind the first young row there is nothing old.
-        finished = seen < limit or (young and self._key_is_pk)
+        finished = seen < (limit or self._batch) or (young and self._key_is_pk)
         first_left = position.get("left") or left
         if not finished:
             return Step(removed, {"at": last, "left": first_left}, False)
@@ -252,6 +270,7 @@ _CHILD_GOES: Final = "child_{number} AS (DELETE FROM {table} WHERE {column} IN (
 _CHILD_FORGETS: Final = (
     "child_{number} AS (UPDATE {table} SET {column} = NULL WHERE {column} IN (SELECT id FROM taken)),"
 )
+# NOT IN is hashed; NOT EXISTS was a nested loop, because PostgreSQL expects few rows of a CTE.
 # The rows are looked at without a lock; those that are ripe are then locked, and their conditions read again.
 _STEP: Final = """
 WITH seen AS MATERIALIZED (
@@ -269,7 +288,7 @@ SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM seen),
        (SELECT COALESCE(bool_or(age >= %(before)s), false) FROM seen),
        (SELECT json_build_array(key, id) FROM seen ORDER BY key DESC, id DESC LIMIT 1),
        (SELECT json_build_array(key, id) FROM seen
-        WHERE NOT blanked AND NOT EXISTS (SELECT 1 FROM changed WHERE changed.id = seen.id) ORDER BY key, id LIMIT 1)
+        WHERE NOT blanked AND id NOT IN (SELECT id FROM changed) ORDER BY key, id LIMIT 1)
 """
 
 _RIPE: Final = """

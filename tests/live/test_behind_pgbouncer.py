@@ -30,7 +30,7 @@ def pooled_stack() -> Iterator[Instance]:
         direct = instance.env["DATABASE_URL"]
         instance.env["DATABASE_URL"] = stack.enter_context(pgbouncer(direct, servers=2))
         instance.env["DATABASE_POOLING"] = "transaction"
-        for name in ("web", "dispatch", "worker", "beat"):
+        for name in ("web", "dispatch", "webhooks", "worker", "beat"):
             instance.start(name)
         instance._wait(f"{instance.base_url}/readyz")
         yield instance

@@ -100,8 +100,8 @@ def test_sandbox_is_a_child_only_when_it_is_ours() -> None:
     def names(own_sandbox: bool) -> list[str]:
         return [child.name for child in platform_children(Listening("127.0.0.1", 8000, 8900, own_sandbox))]
 
-    assert names(own_sandbox=True) == ["sandbox", "web", "dispatch", "worker", "beat"]
-    assert names(own_sandbox=False) == ["web", "dispatch", "worker", "beat"]
+    assert names(own_sandbox=True) == ["sandbox", "web", "dispatch", "webhooks", "worker", "beat"]
+    assert names(own_sandbox=False) == ["web", "dispatch", "webhooks", "worker", "beat"]
 
 
 def test_banner_shows_addresses_logins_and_a_curl_line_that_a_shell_reads_back() -> None:

@@ -10,7 +10,6 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from webhooks_app.models.endpoint import Endpoint
-from webhooks_app.models.event import Event
 
 
 class Delivery(models.Model):
@@ -33,9 +32,8 @@ class Delivery(models.Model):
         db_constraint=False,
         verbose_name=_("webhook"),
     )
-    event = models.ForeignKey(
-        Event, models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False, verbose_name=_("event")
-    )
+    # The row of Event; no foreign key, because each of the two has a period of its own after which it is removed.
+    event_id = models.BigIntegerField(editable=False)
     event_type = models.CharField(_("event"), max_length=40)
     ordering_key = models.CharField(max_length=64, blank=True, db_default="")
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, db_default=Status.PENDING)

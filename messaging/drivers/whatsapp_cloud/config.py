@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypedDict
+from typing import TypedDict
 
 from messaging.drivers.base import ChannelInfo
-
-# Meta's Graph API, the newest version whose end is not announced within a year (facts of September 2026).
-GRAPH_VERSION: Final = "v25.0"
-SECRET_FIELDS: Final = ("access_token", "app_secret", "verify_token")
+from messaging.drivers.meta.graph import graph_url
 
 
 class WhatsAppConfig(TypedDict, total=False):
@@ -21,14 +18,3 @@ class WhatsAppConfig(TypedDict, total=False):
 def phone_url(channel: ChannelInfo, default_version: str) -> str:
     """Base URL of the number: `{base_url}/{version}/{phone_number_id}`."""
     return f"{graph_url(channel, default_version)}/{channel.external_id}"
-
-
-def graph_url(channel: ChannelInfo, default_version: str) -> str:
-    """Base URL of the Graph API with its version: the channel's own, else the platform's."""
-    return f"{channel.base_url}/{channel.config.get('graph_version') or default_version}"
-
-
-def authorization(channel: ChannelInfo) -> dict[str, str]:
-    """The header that carries the access token; an empty token is sent as such, so that Meta's answer says so."""
-    token: Any = channel.secrets.get("access_token", "")
-    return {"Authorization": f"Bearer {token}"}

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from messaging.drivers.base import ContentError
+from messaging.drivers.problems import Problems
 from messaging.drivers.whatsapp_cloud.interactive import check_interactive
 from messaging.drivers.whatsapp_cloud.people import check_contacts
-from messaging.drivers.whatsapp_cloud.problems import Problems
 from messaging.drivers.whatsapp_cloud.template import check_template
 
 TEXT_LENGTH: Final = 4096
@@ -36,18 +36,12 @@ def validate(content: Mapping[str, Any]) -> None:
 
 
 def check_media(problems: Problems, owner: Mapping[str, Any], kind: str, path: str) -> None:
-    """A media object `{"id" or "link", ...}` under `owner[kind]`; used by headers of templates and buttons as well."""
+    """A media object `{"id", "link" or "file", ...}` under `owner[kind]`; used by headers as well."""
     media = problems.object(owner, kind, path)
     if media is None:
         return
     where = f"{path}.{kind}" if path else kind
-    by_id, by_link = media.get("id") is not None, media.get("link") is not None
-    if by_id == by_link:
-        problems.add(where, "needs either id or link, not both" if by_id else "needs id or link")
-    elif by_link:
-        problems.url(media, "link", where)
-    else:
-        problems.text(media, "id", where, maximum=128)
+    problems.file_source(media, where, ("id", "link", "file"))
     if kind in _CAPTIONED:
         problems.text(media, "caption", where, maximum=CAPTION_LENGTH, required=False)
     elif media.get("caption") is not None:

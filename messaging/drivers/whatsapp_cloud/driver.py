@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import orjson
 
 from messaging.drivers.base import (
+    PHONE,
+    AddressKind,
     Ambiguous,
     Capability,
     ChannelInfo,
@@ -19,14 +21,14 @@ from messaging.drivers.base import (
     Sent,
     WebhookPart,
 )
+from messaging.drivers.meta.graph import GRAPH_VERSION, SECRET_FIELDS, json_post
 from messaging.drivers.templates import Components, TemplateCreated, TemplateDraft, TemplateDriver, TemplatePage
 from messaging.drivers.uploads import MediaDriver, MediaFile, MediaLimit, MediaReference
 from messaging.drivers.whatsapp_cloud import content as content_rules
 from messaging.drivers.whatsapp_cloud import media, template_calls, template_rules, template_values, webhook
-from messaging.drivers.whatsapp_cloud.config import GRAPH_VERSION, SECRET_FIELDS, authorization, phone_url
-from messaging.drivers.whatsapp_cloud.errors import error_in_response
+from messaging.drivers.whatsapp_cloud.config import phone_url
+from messaging.drivers.whatsapp_cloud.errors import ERRORS
 
-_JSON: Final = "application/json"
 # Meta's `message_status` of templates: only these two mean that the message is not simply on its way.
 _NOTES: Final = {
     "held_for_quality_assessment": "Held by Meta until the quality of the template has been assessed.",
@@ -39,7 +41,8 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
 
     kind: ClassVar[str] = "whatsapp_cloud"
     label: ClassVar[str] = "WhatsApp (Cloud API)"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CARDS}
+    address_kinds: ClassVar[tuple[AddressKind, ...]] = (PHONE, webhook.BSUID)
     secret_fields: ClassVar[tuple[str, ...]] = SECRET_FIELDS
     route_kind: ClassVar[str] = webhook.PHONE_ROUTE
     account_route_kind: ClassVar[str] = webhook.ACCOUNT_ROUTE
@@ -76,7 +79,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
         except orjson.JSONDecodeError as error:
             raise Ambiguous(f"HTTP {response.status} with a broken body") from error
         if not isinstance(answer, dict) or "error" in answer:
-            raise error_in_response(response)
+            raise ERRORS.in_response(response)
         first = _first(answer.get("messages"))
         provider_id = first.get("id")
         if not isinstance(provider_id, str) or not provider_id:
@@ -88,11 +91,13 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
             note=_NOTES.get(str(first.get("message_status")), ""),
         )
 
-    def build_mark_read(self, channel: ChannelInfo, provider_id: str, *, typing: bool = False) -> HttpRequest:
+    def build_mark_read(
+        self, channel: ChannelInfo, *, provider_id: str, address: str, typing: bool = False
+    ) -> Sequence[HttpRequest]:
         body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": provider_id}
         if typing:
             body["typing_indicator"] = {"type": "text"}
-        return self._post(channel, body)
+        return [self._post(channel, body)]
 
     def read_mark_read(self, response: HttpResponse) -> None:
         try:
@@ -100,7 +105,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
         except orjson.JSONDecodeError as error:
             raise Ambiguous(f"HTTP {response.status} with a broken body") from error
         if not isinstance(answer, dict) or answer.get("success") is not True:
-            raise error_in_response(response)
+            raise ERRORS.in_response(response)
 
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
         return webhook.split(payload)
@@ -151,9 +156,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
         return template_calls.read_delete(response)
 
     def _post(self, channel: ChannelInfo, body: Mapping[str, Any]) -> HttpRequest:
-        headers = authorization(channel)
-        headers["Content-Type"] = _JSON
-        return HttpRequest("POST", f"{phone_url(channel, self.graph_version)}/messages", headers, orjson.dumps(body))
+        return json_post(channel, f"{phone_url(channel, self.graph_version)}/messages", body)
 
 
 def _first(items: Any) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from messaging.drivers.whatsapp_cloud.problems import Problems
+from messaging.drivers.problems import Problems
 
 BODY_LENGTH: Final = 1024
 LIST_BODY_LENGTH: Final = 4096

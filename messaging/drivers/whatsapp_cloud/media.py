@@ -11,9 +11,10 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse
+from messaging.drivers.meta.graph import authorization, graph_url
 from messaging.drivers.uploads import MediaFile, MediaLimit, MediaReference
-from messaging.drivers.whatsapp_cloud.config import authorization, graph_url, phone_url
-from messaging.drivers.whatsapp_cloud.errors import error_in_response
+from messaging.drivers.whatsapp_cloud.config import phone_url
+from messaging.drivers.whatsapp_cloud.errors import ERRORS
 
 _MB: Final = 1024 * 1024
 # Meta's "Supported media types".
@@ -104,7 +105,7 @@ def _object(response: HttpResponse) -> Mapping[str, Any]:
     try:
         answer = orjson.loads(response.body)
     except orjson.JSONDecodeError:
-        raise error_in_response(response) from None
+        raise ERRORS.in_response(response) from None
     if not isinstance(answer, dict) or "error" in answer or not 200 <= response.status < 300:
-        raise error_in_response(response)
+        raise ERRORS.in_response(response)
     return answer

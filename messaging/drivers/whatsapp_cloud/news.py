@@ -169,10 +169,6 @@ def _template_components(value: Mapping[str, Any]) -> Told:
     return f"The text of {_template(value)} has changed.", _news(value, is_text_changed=True)
 
 
-def _echo(value: Mapping[str, Any]) -> Told:
-    return "Somebody of the business answered with the phone app.", ()
-
-
 _TELLERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Told]]] = {
     "user_preferences": _preference,
     "user_id_update": _user_id,
@@ -184,7 +180,6 @@ _TELLERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Told]]] = {
     "message_template_quality_update": _template_quality,
     "template_category_update": _template_category,
     "message_template_components_update": _template_components,
-    "smb_message_echoes": _echo,
 }
 
 

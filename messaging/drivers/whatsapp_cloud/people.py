@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from messaging.drivers.whatsapp_cloud.problems import Problems
+from messaging.drivers.problems import Problems
 
 # Meta: 257 cards in one message, 50 advised.
 CARDS: Final = 257

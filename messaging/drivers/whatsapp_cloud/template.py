@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from messaging.drivers.whatsapp_cloud.problems import Problems
+from messaging.drivers.problems import Problems
 
 NAME: Final = re.compile(r"[a-z0-9_]{1,512}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z0-9]{2,4})?")

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import orjson
 
 from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse, SendError
+from messaging.drivers.meta.graph import authorization, graph_url
 from messaging.drivers.templates import CursorLost, TemplateCreated, TemplateDraft, TemplatePage, TemplateState
-from messaging.drivers.whatsapp_cloud.config import authorization, graph_url
-from messaging.drivers.whatsapp_cloud.errors import error_in_response
+from messaging.drivers.whatsapp_cloud.errors import ERRORS
 
 _FIELDS: Final = (
     "id,name,language,status,category,components,parameter_format,quality_score,rejected_reason,previous_category"
@@ -116,9 +116,9 @@ def _object(response: HttpResponse) -> Mapping[str, Any]:
     try:
         answer = orjson.loads(response.body)
     except orjson.JSONDecodeError:
-        raise error_in_response(response) from None
+        raise ERRORS.in_response(response) from None
     if not isinstance(answer, dict) or "error" in answer or not 200 <= response.status < 300:
-        raise error_in_response(response)
+        raise ERRORS.in_response(response)
     return answer
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from messaging.drivers.base import ContentError
+from messaging.drivers.problems import Problems, is_web_url
 from messaging.drivers.templates import TemplateDraft
-from messaging.drivers.whatsapp_cloud.problems import Problems, is_web_url
 from messaging.drivers.whatsapp_cloud.template import LANGUAGE, NAME
 
 CATEGORIES: Final = ("UTILITY", "AUTHENTICATION", "MARKETING")

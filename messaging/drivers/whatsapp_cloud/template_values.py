@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from messaging.drivers.base import ContentError
+from messaging.drivers.problems import Problems
 from messaging.drivers.templates import Components
-from messaging.drivers.whatsapp_cloud.problems import Problems
 from messaging.drivers.whatsapp_cloud.template_rules import MEDIA_HEADERS, kind_of, variables_of
 
 _WHERE: Final = "template.components"

@@ -6,14 +6,26 @@ it one `Inbound`. Nothing here raises on odd data: what cannot be read comes out
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from messaging.drivers.base import Inbound, ReceivedMessage, Route, StatusUpdate, Unknown, WebhookPart
-from messaging.drivers.whatsapp_cloud.errors import error_in_webhook
+from messaging.drivers.base import (
+    AddressKind,
+    Inbound,
+    InboundMedia,
+    ReceivedMessage,
+    Route,
+    SentElsewhere,
+    StatusUpdate,
+    Unknown,
+    WebhookPart,
+)
+from messaging.drivers.whatsapp_cloud.errors import ERRORS
 from messaging.drivers.whatsapp_cloud.news import news_of, number_changed
 
 OBJECT: Final = "whatsapp_business_account"
@@ -35,6 +47,7 @@ MESSAGE_TYPES: Final = frozenset(
     }
 )  # fmt: skip
 # News about an earlier message or about the account itself: the customer has not written anything new.
+_FILES: Final = frozenset({"image", "video", "audio", "document", "sticker"})
 _OPENS_NO_WINDOW: Final = frozenset({"reaction", "system", "edit", "revoke"})
 ACCOUNT_FIELDS: Final = frozenset(
     {
@@ -46,9 +59,10 @@ ACCOUNT_FIELDS: Final = frozenset(
 )  # fmt: skip
 # Country code, dot, letters and digits; with another dotted word for parent ids.
 _BSUID: Final = re.compile(r"[A-Z]{2}\.(?:[A-Z]+\.)?[A-Za-z0-9]{1,128}")
+BSUID: Final = AddressKind("bsuid", _BSUID, "WhatsApp user id")
 _PHONE: Final = re.compile(r"\+?[0-9]{5,20}")
 # Envelope fields of a message; everything else is its content.
-_NOT_CONTENT: Final = frozenset({"from", "from_user_id", "from_parent_user_id", "id", "timestamp"})
+_NOT_CONTENT: Final = frozenset({"from", "from_user_id", "from_parent_user_id", "to", "to_user_id", "id", "timestamp"})
 _ID_LENGTH: Final = 255
 
 
@@ -116,7 +130,7 @@ def _messages(value: Mapping[str, Any]) -> Iterator[Inbound]:
         yield _status(status)
     for error in _list(value.get("errors")):
         known = True
-        yield Unknown(f"an error of the number: {error_in_webhook([error]).reason}", _mapping(error))
+        yield Unknown(f"an error of the number: {ERRORS.in_webhook([error]).reason}", _mapping(error))
     if not known:
         yield Unknown("a change without messages, statuses and errors", value)
 
@@ -141,7 +155,41 @@ def _message(message: Any, contacts: list[dict[str, Any]]) -> Inbound:
         at=at,
         reply_to=_reply_to(message, kind),
         opens_window=known not in _OPENS_NO_WINDOW,
+        media=_media(known, _mapping(message.get(known))) if known in _FILES else (),
     )
+
+
+def _media(kind: str, file: Mapping[str, Any]) -> tuple[InboundMedia, ...]:
+    """The file of a message, by Meta's id; its hash is base64 here and hex everywhere else."""
+    media_id = file.get("id")
+    if not isinstance(media_id, str) or not 0 < len(media_id) <= _ID_LENGTH:
+        return ()
+    return (
+        InboundMedia(
+            kind,
+            media_id=media_id,
+            content_type=_text(file.get("mime_type"))[:100],
+            sha256=_hex(file.get("sha256")),
+            filename=_text(file.get("filename"))[:240],
+        ),
+    )
+
+
+def _hex(value: Any) -> str:
+    """A SHA-256 from base64 or hex; "" when it is neither."""
+    if not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        return value.lower()
+    try:
+        digest = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return digest.hex() if len(digest) == 32 else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _profile(message: Mapping[str, Any], contacts: list[dict[str, Any]]) -> Mapping[str, Any]:
@@ -210,7 +258,7 @@ def _status(status: Any) -> Inbound:
         status=STATUSES[name],
         at=at,
         uuid=_uuid(status.get("biz_opaque_callback_data")),
-        error=error_in_webhook(status.get("errors")) if name == "failed" else None,
+        error=ERRORS.in_webhook(status.get("errors")) if name == "failed" else None,
         details={key: status[key] for key in _STATUS_DETAILS if key in status},
     )
 
@@ -235,9 +283,30 @@ def _user_ids(value: Mapping[str, Any]) -> Iterator[Inbound]:
 
 
 def _echoes(value: Mapping[str, Any]) -> Iterator[Inbound]:
-    """Messages that staff sent with the phone app on the same number."""
-    for item in _list(value.get("message_echoes")):
-        yield news_of("smb_message_echoes", _mapping(item))
+    """Messages that staff sent with the phone app on the same number; the list of contacts may be missing."""
+    contacts = [item for item in _list(value.get("contacts")) if isinstance(item, dict)]
+    items = _list(value.get("message_echoes"))
+    for item in items:
+        yield _echo(_mapping(item), contacts)
+    if not items:
+        yield Unknown("smb_message_echoes without entries", value)
+
+
+def _echo(echo: Mapping[str, Any], contacts: list[dict[str, Any]]) -> Inbound:
+    recipient = {"from": echo.get("to"), "from_user_id": echo.get("to_user_id")}
+    identities = _identities(recipient, _profile(recipient, contacts))
+    provider_id, at, kind = echo.get("id"), _time(echo.get("timestamp")), echo.get("type")
+    if not isinstance(provider_id, str) or not 0 < len(provider_id) <= _ID_LENGTH or at is None or not identities:
+        return Unknown("a message of the phone app without id, time or recipient", echo)
+    return SentElsewhere(
+        provider_id=provider_id,
+        identities=identities,
+        type=kind if isinstance(kind, str) and kind in MESSAGE_TYPES else "unsupported",
+        content={key: entry for key, entry in echo.items() if key not in _NOT_CONTENT},
+        at=at,
+        reply_to=_reply_to(echo, kind),
+        source="phone app",
+    )
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[Inbound]]]] = {

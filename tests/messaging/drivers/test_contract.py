@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +76,9 @@ def test_its_facts_are_complete(driver: Driver) -> None:
     assert driver.label
     assert driver.capabilities <= frozenset(Capability)
     assert driver.default_rate > 0
+    assert driver.address_kinds
+    assert {kind.name for kind in driver.address_kinds} <= {"phone", "bsuid", "psid", "igsid"}
+    assert all(re.fullmatch(r"[a-z_]+", setting.name) for setting in driver.channel_settings)
     assert all(re.fullmatch(r"[a-z_]+", name) for name in driver.secret_fields)
     assert isinstance(driver, MediaDriver) == (Capability.MEDIA_UPLOAD in driver.capabilities)
     assert driver.route_kind != driver.account_route_kind
@@ -81,12 +87,52 @@ def test_its_facts_are_complete(driver: Driver) -> None:
 def test_a_text_becomes_a_request_to_the_channels_provider_with_its_secret_only_in_the_headers(driver: Driver) -> None:
     content = {"type": "text", "text": {"body": "Hello"}}
     driver.validate(content)
-    request = driver.build_send(CHANNEL, Outgoing("0198c0de-0000-7000-8000-000000000001", "22997000001", content))
+    address = "22997000001"
+    outgoing = Outgoing("0198c0de-0000-7000-8000-000000000001", address, content, driver.address_kind_of(address))
+    request = driver.build_send(CHANNEL, outgoing)
     assert request.url.startswith("https://provider.test/")
     assert "TOKEN" not in request.url
     assert b"TOKEN" not in request.body
     assert any("TOKEN" in value for value in request.headers.values())
     assert content == {"type": "text", "text": {"body": "Hello"}}
+
+
+def payloads(driver: Driver) -> list[dict[str, Any]]:
+    folder = Path(inspect.getfile(type(driver))).parent / "payloads"
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def test_its_documented_payloads_are_what_it_sends(driver: Driver) -> None:
+    """Each file: content, address, maybe reply_to, and the body that the provider gets."""
+    cases = payloads(driver)
+    assert cases
+    for case in cases:
+        driver.validate(case["content"])
+        address = case["address"]
+        outgoing = Outgoing(
+            "0198c0de-0000-7000-8000-000000000001",
+            address,
+            case["content"],
+            driver.address_kind_of(address),
+            case.get("reply_to", ""),
+        )
+        sent = driver.build_send(CHANNEL, outgoing).body
+        assert (sent.decode() if isinstance(case["body"], str) else json.loads(sent)) == case["body"]
+
+
+def test_marking_as_read_goes_to_the_same_provider(driver: Driver) -> None:
+    requests = driver.build_mark_read(CHANNEL, provider_id="m_1", address="22997000001", typing=True)
+    assert requests
+    assert all(request.url.startswith("https://provider.test/") for request in requests)
+    assert all("TOKEN" not in request.url and b"TOKEN" not in request.body for request in requests)
+
+
+@pytest.mark.parametrize("name", ["whatsapp_business_account", "page", "instagram"])
+def test_a_body_is_read_by_one_driver_only(driver: Driver, name: str) -> None:
+    body = {"object": name, "entry": [{"id": "1", "changes": [{}], "messaging": [{}]}]}
+    readers = [other.kind for other in ALL if list(other.split(body))]
+    assert len(readers) == 1
+    assert bool(list(driver.split(body))) == (driver.kind in readers)
 
 
 @fuzz
@@ -146,7 +192,39 @@ SHAPES: list[tuple[str, str, dict[str, Any]]] = [
     ("user_preferences", "user_preferences", {"wa_id": "1", "category": "marketing_messages", "value": "stop"}),
     ("user_id_update", "user_id_update", {"user_id": {"previous": "1", "current": "2"}}),
     ("account_update", "restriction_info", {"restriction_type": "x", "expiration": 1}),
+    (
+        "smb_message_echoes",
+        "message_echoes",
+        {"id": "1", "timestamp": "1", "to": "1555555", "type": "text", "text": {}},
+    ),
 ]
+# Events of Messenger and Instagram: the odd value is one field of the event's inner object.
+EVENTS: list[tuple[str, dict[str, Any]]] = [
+    ("message", {"mid": "m_1", "text": "x", "attachments": [], "quick_reply": {}, "reply_to": {}, "is_echo": False}),
+    ("message", {"mid": "m_1", "attachments": [{"type": "image", "payload": {"url": "https://x.test/"}}]}),
+    ("message", {"mid": "m_1", "is_echo": True, "app_id": 1, "metadata": "x", "text": "x"}),
+    ("message", {"mid": "m_1", "is_deleted": True}),
+    ("message_edit", {"mid": "m_1", "text": "x", "num_edit": 1}),
+    ("postback", {"mid": "m_1", "title": "x", "payload": "x", "referral": {}}),
+    ("reaction", {"mid": "m_1", "action": "react", "emoji": "x", "reaction": "x"}),
+    ("read", {"mid": "m_1", "watermark": 1}),
+    ("delivery", {"mids": ["m_1"], "watermark": 1}),
+    ("referral", {"ref": "x"}),
+    ("optin", {"type": "x"}),
+]
+
+
+@fuzz
+@given(event=st.sampled_from(EVENTS), value=json_values, data=st.data())
+def test_events_with_one_odd_field_never_raise(
+    driver: Driver, event: tuple[str, dict[str, Any]], value: Any, data: st.DataObject
+) -> None:
+    name, body = event
+    odd = body | {data.draw(st.sampled_from(sorted(body))): value}
+    item = {"sender": {"id": "11111"}, "recipient": {"id": "99999"}, "timestamp": 1_790_000_000_000, name: odd}
+    sides = data.draw(st.sampled_from([{}, {"timestamp": value}, {"sender": value}, {"recipient": {"id": value}}]))
+    part = WebhookPart(None, "x", {"field": "messaging", "value": item | sides, "account_id": "99999"})
+    list(driver.parse(part))
 
 
 @fuzz

@@ -9,7 +9,7 @@ import pytest
 
 from messaging.drivers.base import Ambiguous, HttpResponse, Scope, SendError
 from messaging.drivers.whatsapp_cloud.driver import WhatsAppCloudDriver
-from messaging.drivers.whatsapp_cloud.errors import RULES, error_in_webhook
+from messaging.drivers.whatsapp_cloud.errors import ERRORS, RULES
 from tests.messaging.drivers import samples
 
 DRIVER = WhatsAppCloudDriver()
@@ -166,5 +166,5 @@ def test_every_documented_error_is_understood(name: str) -> None:
     ],
 )
 def test_a_failed_status_always_has_a_reason(errors: Any, code: str, reason: str) -> None:
-    error = error_in_webhook(errors)
+    error = ERRORS.in_webhook(errors)
     assert (error.code, error.reason) == (code, reason)

@@ -80,7 +80,9 @@ def test_every_documented_request_can_be_made(name: str) -> None:
 @pytest.mark.parametrize(("name", "typing"), [("mark_read", False), ("mark_read_typing", True)])
 def test_marking_as_read_is_as_documented(name: str, typing: bool) -> None:
     documented = samples.load("wa_request", name)
-    request = DRIVER.build_mark_read(CHANNEL, documented["message_id"], typing=typing)
+    (request,) = DRIVER.build_mark_read(
+        CHANNEL, provider_id=documented["message_id"], address="22997000001", typing=typing
+    )
     assert (request.url, json.loads(request.body)) == ("https://graph.test/v25.0/512094478812345/messages", documented)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from messaging.drivers.base import Inbound, ReceivedMessage, Route, StatusUpdate, Unknown, WebhookPart
+from messaging.drivers.base import Inbound, ReceivedMessage, Route, SentElsewhere, StatusUpdate, Unknown, WebhookPart
 from messaging.drivers.news import (
     AccountNews,
     IdentityMove,
@@ -191,7 +191,6 @@ NEWS: dict[str, tuple[str, tuple[Any, ...]]] = {
         "Number 15550123400: THROUGHPUT_UPGRADE, messaging limit TIER_10K.",
         (MessagingLimit("TIER_10K", "15550123400"),),
     ),
-    "smb_message_echo": ("Somebody of the business answered with the phone app.", ()),
     "template_category_update_done": (
         "Template order_ready_2 (en_US) is now MARKETING, it was UTILITY.",
         _template(category="MARKETING"),
@@ -244,7 +243,19 @@ NEWS: dict[str, tuple[str, tuple[Any, ...]]] = {
 
 @samples.needed
 def test_every_sample_of_account_news_is_in_the_table() -> None:
-    assert set(samples.names("wa_webhook_account")) == set(NEWS)
+    # Messages of the phone app are no news; see the test below.
+    assert set(samples.names("wa_webhook_account")) - {"smb_message_echo"} == set(NEWS)
+
+
+@samples.needed
+def test_a_message_of_the_phone_app_is_ours_and_sent_elsewhere() -> None:
+    (part,) = DRIVER.split(samples.load("wa_webhook_account", "smb_message_echo"))
+    (echo,) = DRIVER.parse(part)
+    assert part.route == PHONE_ROUTE
+    assert isinstance(echo, SentElsewhere)
+    assert echo.identities == (("phone", "15550140071"), ("bsuid", "US.7Qm2Zk81LxTe0aWv"))
+    assert (echo.type, echo.content) == ("text", {"type": "text", "text": {"body": "sent from the phone app"}})
+    assert (echo.source, echo.uuid) == ("phone app", "")
 
 
 @samples.needed
@@ -253,7 +264,7 @@ def test_account_news_are_told_in_plain_language_with_their_effects(name: str) -
     (part,) = DRIVER.split(samples.load("wa_webhook_account", name))
     (news,) = DRIVER.parse(part)
     summary, effects = NEWS[name]
-    by_phone = name in {"user_preferences_stop", "smb_message_echo"}
+    by_phone = name == "user_preferences_stop"
     assert part.route == (PHONE_ROUTE if by_phone else ACCOUNT_ROUTE)
     assert isinstance(news, AccountNews)
     assert news.summary.startswith(summary)

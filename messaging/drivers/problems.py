@@ -101,6 +101,18 @@ class Problems:
         if value is not None and f"{path}.{key}" not in self.fields and not is_web_url(value):
             self.add(f"{path}.{key}", "must be a URL that starts with http:// or https://")
 
+    def file_source(self, media: Mapping[str, Any], path: str, allowed: Sequence[str]) -> None:
+        """Where a file comes from, exactly one of `allowed`: `link`, `id` (at the provider), `file` (uploaded here)."""
+        given = [key for key in ("id", "link", "file") if media.get(key) is not None]
+        if len(given) > 1:
+            self.add(path, f"needs one of {', '.join(allowed)}, not several")
+        elif not given:
+            self.add(path, f"needs {' or '.join(allowed)}")
+        elif given == ["link"]:
+            self.url(media, "link", path)
+        else:
+            self.text(media, given[0], path, maximum=128)
+
     def unique(self, values: Sequence[tuple[str, str | None]], what: str) -> None:
         """Note each value that occurred before. `values`: (path, value)."""
         seen: set[str] = set()

@@ -1,0 +1,78 @@
+"""Events as the gateway's document has them, with the vendor's customer added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webhooks_app.formats.neutral import NeutralEvent, text_of
+
+
+def body(event: NeutralEvent) -> dict[str, Any]:
+    """`{"event", "channel", ...}`; times are whole seconds since 1970."""
+    channel = event.part("channel")
+    top: dict[str, Any] = {"event": event.name}
+    if channel:
+        top["channel"] = {"id": channel.get("id"), "type": _channel_type(channel.get("kind"))}
+        top["customerId"] = channel.get("customer_id")
+    if event.type == "message.received":
+        return top | _received(event)
+    if event.name == "message.status":
+        return top | {"message": _status(event)}
+    if event.type == "template.status_changed":
+        return top | {"template": _template(event)}
+    if event.type == "channel.status_changed":
+        return top | {
+            "change": {
+                "oldStatus": channel.get("old_status"),
+                "newStatus": channel.get("new_status"),
+                "reason": channel.get("reason"),
+            },
+            "timestamp": int(event.at.timestamp()),
+        }
+    return top | {"data": dict(event.data), "timestamp": int(event.at.timestamp())}
+
+
+def _channel_type(kind: Any) -> str:
+    """`WHATSAPP` for `whatsapp_cloud`, `SMS` for `sms_http`."""
+    return str(kind or "").partition("_")[0].upper()
+
+
+def _received(event: NeutralEvent) -> dict[str, Any]:
+    message, contact = event.part("message"), event.part("contact")
+    content = message.get("content")
+    found: dict[str, Any] = {
+        "id": message.get("provider_id") or message.get("id"),
+        "type": message.get("type"),
+        "text": text_of(content),
+        "timestamp": int(event.milestone().timestamp()),
+    }
+    if message.get("type") != "text":
+        found["content"] = content
+    if message.get("reply_to"):
+        found["replyTo"] = message["reply_to"]
+    return {"contact": {"id": message.get("address"), "name": contact.get("name") or ""}, "message": found}
+
+
+def _status(event: NeutralEvent) -> dict[str, Any]:
+    message = event.part("message")
+    failed = message.get("status") == "failed"
+    return {
+        "id": message.get("id"),
+        "status": message.get("status"),
+        "recipient": message.get("address"),
+        "timestamp": int(event.milestone().timestamp()),
+        "error": (message.get("error_reason") or message.get("error_code") or "unknown") if failed else None,
+        "errorCode": message.get("error_code") if failed else None,
+    }
+
+
+def _template(event: NeutralEvent) -> dict[str, Any]:
+    template = event.part("template")
+    return {
+        "id": template.get("id"),
+        "name": template.get("name"),
+        "language": template.get("language"),
+        "oldStatus": template.get("old_status"),
+        "newStatus": template.get("new_status"),
+        "reason": template.get("reason"),
+    }
