@@ -7,5 +7,6 @@ class WebhooksConfig(AppConfig):
     verbose_name = _("Webhooks")
 
     def ready(self) -> None:
-        """Any process may tick the agenda, and must know how to wake an endpoint."""
-        from webhooks_app import wake as _wake  # noqa: F401
+        """Any process may tick the agenda: it must know how to wake an endpoint and how to go on with a replay."""
+        from webhooks_app import wake  # noqa: F401
+        from webhooks_app.services import replays  # noqa: F401

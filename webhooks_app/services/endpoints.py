@@ -27,8 +27,8 @@ from tenants.models import AgendaItem
 from webhooks_app.catalogue import Surface, types_of
 from webhooks_app.models import Endpoint
 from webhooks_app.models.endpoint import RETRIES_MOST, TIMEOUT_MOST
+from webhooks_app.services.lanes import lane_look
 from webhooks_app.signing import secret_check, secret_generate
-from webhooks_app.wake import endpoints_wake
 
 ENDPOINTS_MOST: Final = 500
 OVERLAP: Final = timedelta(hours=24)
@@ -145,7 +145,7 @@ def _switch(endpoint_id: int, is_active: bool) -> None:
         Endpoint.objects.filter(pk=endpoint_id, deleted_at__isnull=True).exclude(is_active=is_active).update(**changes)
     )
     if changed and is_active:
-        _look_now(endpoint_id)
+        lane_look(endpoint_id=endpoint_id)
 
 
 def endpoint_rotate_secret(*, endpoint_id: int, secret: str | None = None, overlap: timedelta = OVERLAP) -> str:
@@ -175,13 +175,7 @@ def endpoint_delete(*, endpoint_id: int) -> None:
         )
         if not changed:
             raise NotFound("webhook_not_found", "No such webhook.")
-        _look_now(endpoint_id)
-
-
-def _look_now(endpoint_id: int) -> None:
-    schema = connection.schema_name
-    AgendaItem.objects.filter(schema=schema, kind=WEBHOOK_LANE, key=str(endpoint_id)).update(due_at=timezone.now())
-    transaction.on_commit(partial(endpoints_wake, schema, [endpoint_id]))
+        lane_look(endpoint_id=endpoint_id)
 
 
 def _locked(endpoint_id: int) -> Endpoint:
