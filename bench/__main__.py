@@ -10,7 +10,7 @@ from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "engine", "pacing", "otp", "statuses", "tenants", "plans")
+PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "tenants", "plans")
 
 
 def main() -> int:
@@ -40,19 +40,25 @@ def main() -> int:
 def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[Row]:
     from bench.api import rows_bulk, rows_single
     from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
+    from bench.fairness import rows_fairness
     from bench.plans import rows_plans
+    from bench.stages import rows_stages
     from bench.statuses import rows_statuses
     from bench.tenants import rows_tenants
     from tenants.models import Organization
 
     organization = Organization.objects.get(slug=instance.demo["organization"]["slug"])
-    # The API is measured without a dispatch worker: on two cores the sends of what was accepted would share them.
+    # The API and the stages come first, without a dispatch worker, whose sends would share the two cores with them.
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "api": lambda: rows_single(instance, count=6000 // scale),
         "bulk": lambda: rows_bulk(instance),
+        "stages": lambda: rows_stages(instance, organization, count=10_000 // scale),
         "engine": lambda: rows_campaign(instance, organization, count=50_000 // scale),
         "pacing": lambda: rows_pacing(instance, organization, seconds=30 // min(scale, 3)),
         "otp": lambda: rows_otp_under_load(instance, organization, campaign_size=50_000 // scale),
+        "fairness": lambda: rows_fairness(
+            instance, organization, channels=500, flood=100_000 // scale, seconds=20 // min(scale, 2)
+        ),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
         "tenants": lambda: rows_tenants(number=200 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
@@ -60,7 +66,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     for name in PARTS:
         if name not in wanted:
             continue
-        if name not in ("api", "bulk", "plans") and not instance.running("dispatch"):
+        if name not in ("api", "bulk", "stages", "plans") and not instance.running("dispatch"):
             # What the API parts accepted would otherwise be sent beside the next measurements.
             queue_clear(organization)
             instance.start("dispatch")

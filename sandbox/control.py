@@ -148,8 +148,8 @@ def _ledger(world: World, request: Request) -> Reply:
     if opaque is not None:
         return json_reply({"sends": world.ledger.find(opaque, number_id)})
     raw = query.get("limit", "100")
-    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw) <= 10_000):
-        raise BadRequest("limit must be a number from 1 to 10000")
+    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw) <= 200_000):
+        raise BadRequest("limit must be a number from 1 to 200000")
     return json_reply({"sends": world.ledger.latest(number_id, int(raw))})
 
 

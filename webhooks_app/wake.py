@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tenants.agenda import WEBHOOK_LANE, lane_waker
-from tenants.lanes.wake import wake_once, woken
+from tenants.lanes.wake import lanes_woken, wake_once
 
 
 def endpoints_wake(schema: str, endpoint_ids: Iterable[int]) -> None:
@@ -14,9 +14,9 @@ def endpoints_wake(schema: str, endpoint_ids: Iterable[int]) -> None:
         wake_once(WEBHOOK_LANE, schema, endpoint_id, endpoint_wake_again)
 
 
-def endpoint_woken(schema: str, endpoint_id: int) -> None:
-    """The wake-up has arrived: from here on a new delivery sends a new one."""
-    woken(WEBHOOK_LANE, schema, endpoint_id)
+def endpoints_woken(schema: str, endpoint_id: int) -> Iterator[tuple[str, int]]:
+    """For the task that a wake-up starts: its own endpoint and all others that are woken."""
+    return lanes_woken(WEBHOOK_LANE, schema, endpoint_id, endpoint_wake_again)
 
 
 def endpoint_wake_again(schema: str, endpoint_id: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
 from messaging.dispatch.outcomes import (
     Result,
     result_expired,
@@ -35,7 +37,6 @@ log = structlog.get_logger(__name__)
 LOST = "The worker stopped before the outcome was known."
 UNCONFIRMED = "Whether the provider took it could not be confirmed; not sent again, to avoid sending it twice."
 SETTLE_EVERY = 0.05
-RELOAD_EVERY = 2.0
 # While answers are outstanding, new work is looked for this often.
 LOOK_EVERY = 0.1
 SETTLE_AT = 200
@@ -57,10 +58,19 @@ class Taken:
     idle_since: float
     was_abandoned: bool
     has_due: bool
+    rows: list[tuple[Any, ...]]
 
+
+# Columns of the lease in the answer to TAKE; a claimed message follows, in the columns of CLAIM.
+_LEASE_COLUMNS = 5
+_ATTEMPTS = itertools.count(1)
 
 # What became of this process's messages since the engine last passed it on to the metrics.
 OUTCOMES: Counter[str] = Counter()
+
+
+def _urgency(row: tuple[Any, ...]) -> tuple[int, int]:
+    return row[4], row[0]
 
 
 class LaneLost(Exception):
@@ -75,13 +85,21 @@ class Lane:
     """
 
     def __init__(
-        self, *, schema: str, channel_id: int, pool: AsyncConnectionPool[Any], transport: Transport, owner: str
+        self,
+        *,
+        schema: str,
+        channel_id: int,
+        pool: AsyncConnectionPool[Any],
+        transport: Transport,
+        owner: str,
+        memory: Memory | None = None,
     ) -> None:
         self.schema = schema
         self.channel_id = channel_id
         self._store = Store(schema=schema, channel_id=channel_id, pool=pool)
         self._transport = transport
         self._owner = owner
+        self._memory = {} if memory is None else memory
         self._stopping = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,7 +119,12 @@ class Lane:
         if taken is None:
             return False
         self._taken = taken
-        heartbeat = asyncio.create_task(self._heartbeat())
+        # Most leases are given back long before their first heartbeat: it costs them one timer.
+        loop = asyncio.get_running_loop()
+        heartbeats: list[asyncio.Task[None]] = []
+        timer = loop.call_later(
+            settings.DISPATCH_LEASE_SECONDS / 3, lambda: heartbeats.append(loop.create_task(self._heartbeat()))
+        )
         try:
             while True:
                 outcome = await self._pump_through()
@@ -116,26 +139,50 @@ class Lane:
             log.warning("lane_lost", schema=self.schema, channel=self.channel_id)
             return True
         finally:
-            heartbeat.cancel()
+            timer.cancel()
+            for heartbeat in heartbeats:
+                heartbeat.cancel()
 
     # -- the lease -----------------------------------------------------------------------------------------------
 
     async def _take(self) -> Taken | None:
-        rows = await self._store.execute(
-            self._store.sql.take,
-            {
-                "schema": self.schema,
-                "key": str(self.channel_id),
-                "channel": self.channel_id,
-                "owner": self._owner,
-                "lease": timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
-                "stale": self._stale,
-            },
-        )
+        """Take the lease, with a first batch when the channel is known well enough to say how many it may send."""
+        known = self._remembered()
+        params = {
+            "schema": self.schema,
+            "key": str(self.channel_id),
+            "channel": self.channel_id,
+            # Of this attempt alone: should its answer be lost, nothing else is called back.
+            "owner": f"{self._owner[-66:]}:{next(_ATTEMPTS)}",
+            "lease": timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
+            "stale": self._stale,
+            "limit": 0
+            if known is None
+            else Pacer(known.channel.rate).batch_size(min(settings.DISPATCH_BATCH, settings.DISPATCH_CONCURRENCY)),
+        }
+        try:
+            rows = await self._store.execute(self._store.sql.take, params)
+        except DATABASE_AWAY:
+            recall = {name: params[name] for name in ("schema", "key", "channel", "owner")}
+            await self._store.insist(lambda: self._store.execute(self._store.sql.recall_taken, recall))
+            raise
         if not rows:
             return None
-        lane, fence, state, was_abandoned, has_due = rows[0]
-        return Taken(lane, fence, state.get("sent", []), state.get("idle_since", 0.0), was_abandoned, has_due)
+        lane, fence, state, was_abandoned, has_due = rows[0][:_LEASE_COLUMNS]
+        claimed = [row[_LEASE_COLUMNS:] for row in rows if row[_LEASE_COLUMNS] is not None]
+        claimed.sort(key=_urgency)
+        return Taken(lane, fence, state.get("sent", []), state.get("idle_since", 0.0), was_abandoned, has_due, claimed)
+
+    def _remembered(self) -> Known | None:
+        """The channel as it was a moment ago; None when it must be read, such as to count its daily cap."""
+        known = self._memory.get((self.schema, self.channel_id))
+        if known is None or time.monotonic() - known.loaded_at > RELOAD_EVERY:
+            return None
+        usable = known.channel.remaining_today is None and known.channel.status == "connected"
+        return known if usable and not known.channel.is_new else None
+
+    def _remember(self) -> None:
+        self._memory[self.schema, self.channel_id] = Known(self._channel, self._loaded_at)
 
     @property
     def _stale(self) -> timedelta:
@@ -145,16 +192,16 @@ class Lane:
     async def _heartbeat(self) -> None:
         lease = settings.DISPATCH_LEASE_SECONDS
         while True:
-            await asyncio.sleep(lease / 3)
             params = {"lane": self._taken.lane, "fence": self._taken.fence, "lease": timedelta(seconds=lease)}
             try:
                 extended = await self._store.execute(sql.EXTEND, params)
             except DATABASE_AWAY as error:
                 # The next beat tries again; without one in time the lease ends and claims are refused by their guard.
                 log.warning("lease_not_extended", schema=self.schema, channel=self.channel_id, error=str(error))
-                continue
-            if not extended:
-                self.stop()
+            else:
+                if not extended:
+                    self.stop()
+            await asyncio.sleep(lease / 3)
 
     async def _release(self, outcome: str) -> bool:
         """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
@@ -200,13 +247,21 @@ class Lane:
     async def _pump(self) -> str:
         """Send until nothing is left. Returns worked, nothing, paused or capped."""
         self._pacer = Pacer(0, [])
-        await self._load()
+        rows, known = self._taken.rows, self._remembered()
+        if rows and known is not None:
+            self._channel, self._loaded_at = known.channel, known.loaded_at
+        else:
+            await self._load()
         self._pacer = Pacer(self._channel.rate, self._taken.sent)
         if self._taken.was_abandoned or self._taken.has_due:
             await self._recover()
             await self._take_up()
-        worked, drained, looked_at = False, False, 0.0
+        worked, drained, looked_at = bool(rows), False, 0.0
+        if rows:
+            # What came in after the claim is seen when the lane is given back, if not before.
+            drained, looked_at = len(rows) < self._pacer.batch_size(settings.DISPATCH_BATCH), time.monotonic()
         try:
+            self._start(rows)
             while True:
                 now = time.monotonic()
                 if now - self._loaded_at > RELOAD_EVERY:
@@ -271,6 +326,7 @@ class Lane:
             raise LaneLost
         self._channel: ChannelState = channel_state(rows[0], now=datetime.now(UTC))
         self._loaded_at = time.monotonic()
+        self._remember()
         if self._channel.remaining_today is not None:
             self._channel.remaining_today = max(0, self._channel.remaining_today - self._open - len(self._results))
 
@@ -306,7 +362,7 @@ class Lane:
             self._store.sql.claim,
             {"lane": self._taken.lane, "fence": self._taken.fence, "channel": self.channel_id, "limit": limit},
         )
-        rows.sort(key=lambda row: (row[4], row[0]))
+        rows.sort(key=_urgency)
         if self._channel.remaining_today is not None:
             self._channel.remaining_today -= len(rows)
         return rows
@@ -380,4 +436,6 @@ class Lane:
         OUTCOMES.update(result.status for result in results)
         if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
+            # Who resumes it may have changed the token.
+            self._memory.pop((self.schema, self.channel_id), None)
             log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])

@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from config.metrics import counter_add
 from messaging.dispatch.lane import OUTCOMES, Lane
+from messaging.dispatch.memory import Memory, memory_forget
 from messaging.dispatch.transport import Transport
 from tenants.agenda import process_name
 from tenants.lanes.runtime import LaneRuntime
@@ -20,6 +21,7 @@ class Engine(LaneRuntime):
 
     def __init__(self) -> None:
         super().__init__(name="dispatch", connections=settings.DISPATCH_CONNECTIONS)
+        self._memory: Memory = {}
 
     async def open(self) -> None:
         self._transport = Transport(timeout=settings.SEND_TIMEOUT_SECONDS)
@@ -28,9 +30,17 @@ class Engine(LaneRuntime):
         await self._transport.close()
 
     def lane(self, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> Lane:
-        return Lane(schema=schema, channel_id=lane_id, pool=pool, transport=self._transport, owner=process_name())
+        return Lane(
+            schema=schema,
+            channel_id=lane_id,
+            pool=pool,
+            transport=self._transport,
+            owner=process_name(),
+            memory=self._memory,
+        )
 
     def report(self) -> None:
+        memory_forget(self._memory)
         for outcome in list(OUTCOMES):
             counter_add("griot_messages", outcome, OUTCOMES.pop(outcome))
 

@@ -39,10 +39,16 @@ class Store(LaneStore):
             await write()
 
     async def _write(self, results: Sequence[Result], *, fence: int, pause: str, is_first: bool) -> None:
+        params = self._settle_params(results, fence)
+        opt_outs = [result.opt_out for result in results if result.opt_out]
+        if not (opt_outs or pause or is_first):
+            # One statement is a transaction already: BEGIN and COMMIT would be two more round trips.
+            rows = await self.execute(self.sql.settle, params)
+            await self._tell(rows[0])
+            return
         async with self._pool.connection() as connection, connection.transaction():
-            cursor = await connection.execute(self.sql.settle, self._settle_params(results, fence))
+            cursor = await connection.execute(self.sql.settle, params)
             told = await cursor.fetchone()
-            opt_outs = [result.opt_out for result in results if result.opt_out]
             if opt_outs:
                 await connection.execute(self.sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
             if pause:

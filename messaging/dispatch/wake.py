@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from tenants.agenda import LANE, lane_waker
-from tenants.lanes.wake import wake_once, woken
+from tenants.lanes.wake import wake_once
 
 
 def lane_wake(schema: str, channel_id: int) -> None:
     """Tell a dispatch worker that the channel has work. Called after the commit that made the work."""
     wake_once(LANE, schema, channel_id, lane_wake_again)
-
-
-def lane_woken(schema: str, channel_id: int) -> None:
-    """The wake-up has arrived: from here on a new message sends a new one."""
-    woken(LANE, schema, channel_id)
 
 
 def lane_wake_again(schema: str, channel_id: int) -> None:

@@ -1,0 +1,158 @@
+"""Whether a flood on one channel holds up others: 500 channels with one message a second beside 100,000 on one.
+
+A message's time is counted from when it was accepted (`queued_at`) until the provider's ledger has it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.engine import channel_make, queue_clear, queue_messages
+from bench.platform_access import control, resident_mib, wait_for
+from bench.table import Row, percentile
+from config.stack.instance import Instance
+
+_PREFIX = "bench-fair-"
+# Before this many messages each the lanes are cold; they are not part of the figures.
+_WARM_UP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Trickle:
+    """One channel that gets a message a second."""
+
+    organization: Any
+    snapshot: Any
+    number: str
+
+
+def rows_fairness(instance: Instance, organization: Any, *, channels: int, flood: int, seconds: int) -> list[Row]:
+    """The trickle alone, then beside the flood; spread over ten organisations, then all in one."""
+    rows = []
+    control(instance, "PUT", "switches", {"latency_ms": 0, "webhooks": False})
+    with _organizations(10) as organizations:
+        spread = [_trickle(organizations[index % 10]) for index in range(channels)]
+        rows += _measure(instance, organization, spread, 0, seconds, "10 organisations")
+        rows += _measure(instance, organization, spread, flood, seconds, "10 organisations")
+    with _organizations(1) as organizations:
+        together = [_trickle(organizations[0]) for _ in range(channels)]
+        rows += _measure(instance, organization, together, flood, seconds, "one organisation")
+    control(instance, "PUT", "switches", {"webhooks": True})
+    return rows
+
+
+@contextmanager
+def _organizations(number: int) -> Iterator[list[Any]]:
+    from tenants.models import Organization
+    from tenants.services.organizations import organization_create
+    from tenants.services.schemas import schema_drop
+
+    try:
+        yield [organization_create(name=f"Bench {index}", slug=f"{_PREFIX}{index}") for index in range(number)]
+    finally:
+        for organization in Organization.objects.filter(slug__startswith=_PREFIX):
+            schema_drop(organization.schema_name)
+            organization.delete()
+
+
+def _trickle(organization: Any) -> _Trickle:
+    from django_tenants.utils import tenant_context
+
+    from messaging.services.channels import channel_by_uuid
+
+    channel = channel_make(organization)
+    with tenant_context(organization):
+        return _Trickle(
+            organization,
+            channel_by_uuid(schema=organization.schema_name, uuid=channel.uuid),
+            channel.external_id,
+        )
+
+
+def _measure(
+    instance: Instance, flooded: Any, trickles: list[_Trickle], flood: int, seconds: int, where: str
+) -> list[Row]:
+    channel = channel_make(flooded, rate_per_second=0)
+    if flood:
+        queue_messages(flooded, channel, flood)
+        wait_for(lambda: _at_provider(instance, channel.external_id) > 500, seconds=60)
+    pid = instance.pid("dispatch")
+    busy, began = _cpu_seconds(pid), time.monotonic()
+    queued, rate = _run(trickles, seconds)
+    busy, elapsed = _cpu_seconds(pid) - busy, time.monotonic() - began
+    memory = resident_mib(pid)
+    left = flood - _at_provider(instance, channel.external_id)
+    wait_for(lambda: _arrivals(instance, queued, flood) is not None, seconds=120, every=1)
+    waits = _arrivals(instance, queued, flood)
+    assert waits is not None
+    queue_clear(flooded)
+    p95 = percentile(waits, 0.95)
+    beside = f"beside {flood:,} on one" if flood else "and nothing else"
+    return [
+        Row(
+            f"{len(trickles)} channels in {where}, {rate:.0f} msg/s, {beside}: p95",
+            f"{p95 * 1000:,.0f} ms (p50 {percentile(waits, 0.5) * 1000:,.0f})",
+            "< 1,000 ms",
+            p95 < 1.0,
+            f"p99 {percentile(waits, 0.99) * 1000:,.0f} ms; flood {max(flood - left, 0) / elapsed:,.0f} msg/s; "
+            f"dispatch worker {busy / elapsed:.0%} of a core, {memory:.0f} MiB",
+        )
+    ]
+
+
+def _run(trickles: list[_Trickle], seconds: int) -> tuple[dict[tuple[str, str], float], float]:
+    """Accept one message a second for every channel, evenly spread; ((number, recipient) -> time queued, messages/s).
+
+    The messages of one organisation that are due within the same 50 ms are accepted in one go: entering a schema for
+    each of them would measure this process.
+    """
+    from django_tenants.utils import tenant_context
+
+    from messaging.services.accept import Draft, messages_accept
+
+    content = {"type": "text", "text": {"body": "Hello"}}
+    queued: dict[tuple[str, str], float] = {}
+    slots: list[dict[Any, list[_Trickle]]] = [{} for _ in range(20)]
+    for index, trickle in enumerate(trickles):
+        slots[index % len(slots)].setdefault(trickle.organization, []).append(trickle)
+    began = time.monotonic()
+    for turn in range(seconds):
+        for place, slot in enumerate(slots):
+            time.sleep(max(0.0, began + turn + place / len(slots) - time.monotonic()))
+            for organization, due in slot.items():
+                with tenant_context(organization):
+                    for trickle in due:
+                        to = f"22962{turn:04d}01"
+                        acceptance = messages_accept(
+                            organization=organization,
+                            channel=trickle.snapshot,
+                            drafts=[Draft(to=to, content=content)],
+                            origin="api",
+                            priority=10,
+                        )
+                        if turn >= _WARM_UP:
+                            queued[trickle.number, to] = acceptance.queued_at.timestamp()
+    return queued, seconds * len(trickles) / (time.monotonic() - began)
+
+
+def _arrivals(instance: Instance, queued: dict[tuple[str, str], float], flood: int) -> list[float] | None:
+    """Seconds from accepted to at the provider for every message; None while some have not arrived."""
+    sends = control(instance, "GET", f"ledger?limit={flood + 2 * len(queued) + 10_000}")["sends"]
+    at = {(send["phone_number_id"], send["to"]): float(send["at"]) for send in sends}
+    waits = [at[key] - time_queued for key, time_queued in queued.items() if key in at]
+    return waits if len(waits) == len(queued) else None
+
+
+def _at_provider(instance: Instance, number: str) -> int:
+    return int(control(instance, "GET", "ledger/summary")["by_number"].get(number, 0))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time that the process has used, user and system (proc(5): fields 14 and 15, in ticks of 10 ms)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
