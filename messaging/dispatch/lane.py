@@ -107,6 +107,7 @@ class Lane:
         self._open = 0
         self._results: list[Result] = []
         self._settled_at = 0.0
+        self._channel: ChannelState
 
     def stop(self) -> None:
         """Claim nothing more; what is under way is finished and settled."""
@@ -324,7 +325,7 @@ class Lane:
         rows = await self._store.execute(self._store.sql.channel, {"channel": self.channel_id})
         if not rows:
             raise LaneLost
-        self._channel: ChannelState = channel_state(rows[0], now=datetime.now(UTC))
+        self._channel = channel_state(rows[0], now=datetime.now(UTC))
         self._loaded_at = time.monotonic()
         self._remember()
         if self._channel.remaining_today is not None:
