@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from messaging.admin.channel_health import channels_health
 from messaging.models import Channel
-from tenants.models import AgendaItem, InboundEvent, Organization, SupportAccess
+from tenants.models import AgendaItem, ChannelHealth, InboundEvent, Organization, SupportAccess
 from tenants.services.organizations import customer_organizations
 
 # More cards than this are no overview; the channel list has them all.
 CHANNELS_SHOWN: Final = 30
+TROUBLE_SHOWN: Final = 8
 _COUNTED: Final = 1_000
 
 
@@ -46,7 +47,10 @@ def public_dashboard(request: HttpRequest) -> dict[str, Any]:
         deleted=Count("pk", filter=Q(status=Organization.Status.DELETED)),
     )
     late = AgendaItem.objects.filter(due_at__lt=now - timedelta(minutes=1)).order_by()
+    waiting = ChannelHealth.objects.select_related("organization").filter(organization__status="active")
     return {
+        "oldest": list(waiting.filter(queued__gt=0).order_by("oldest_at")[:TROUBLE_SHOWN]),
+        "paused": list(waiting.filter(status="paused").order_by("-since")[:TROUBLE_SHOWN]),
         "states": states,
         "late": late[:_COUNTED].count(),
         "failing": AgendaItem.objects.exclude(last_error="").order_by()[:_COUNTED].count(),

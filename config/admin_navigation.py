@@ -57,6 +57,7 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             [
                 Link(_("Messages"), "chat", "messaging_message_changelist", "messaging.view_message"),
                 Link(_("Channels"), "hub", "messaging_channel_changelist", "messaging.view_channel"),
+                Link(_("What is going on"), "monitor_heart", "messaging_channel_pulse", "messaging.view_channel"),
             ],
         ),
         (
@@ -118,6 +119,7 @@ def _public_groups() -> list[tuple[str, list[Link]]]:
         (
             _("Machine room"),
             [
+                Link(_("Channels"), "monitor_heart", "tenants_channelhealth_changelist"),
                 Link(_("Inbound events"), "move_to_inbox", "tenants_inboundevent_changelist"),
                 Link(_("Inbound routes"), "alt_route", "tenants_inboundroute_changelist"),
                 Link(_("Agenda"), "event_note", "tenants_agendaitem_changelist"),

@@ -142,8 +142,13 @@ SELECT channel.id,
      AND status = 'scheduled' LIMIT %(most)s + 1) AS counted),
   (SELECT count(*) FROM (SELECT 1 FROM messaging_message WHERE channel_id = channel.id
      AND status IN ('processing', 'in_doubt') AND status = 'in_doubt' LIMIT %(most)s + 1) AS counted),
-  (SELECT EXTRACT(EPOCH FROM now() - queued_at)::float8 FROM messaging_message
-   WHERE channel_id = channel.id AND status = 'queued' ORDER BY priority, id LIMIT 1)
+  -- Only within one priority are messages in the order of their age.
+  (SELECT EXTRACT(EPOCH FROM GREATEST(now() - min(first.queued_at), interval '0'))::float8
+   FROM unnest(ARRAY[0, 5, 10, 30]) AS class(priority)
+   CROSS JOIN LATERAL (SELECT queued_at FROM messaging_message
+       WHERE channel_id = channel.id AND status = 'queued' AND priority = class.priority
+       ORDER BY id LIMIT 1) AS first
+   HAVING count(*) > 0)
 FROM unnest(%(ids)s::bigint[]) AS channel(id)
 """
 

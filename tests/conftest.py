@@ -17,6 +17,7 @@ _PUBLIC_TABLES = (
     "tenants_inboundroute",
     "tenants_inboundevent",
     "tenants_agendaitem",
+    "tenants_channelhealth",
     "tenants_retentionperiod",
     "tenants_retentionstate",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -20,6 +22,7 @@ from config.admin_forms import ConfirmForm, ReasonForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm, SecretsForm
 from messaging.admin.channel_health import ChannelHealth, channels_health
+from messaging.admin.pulse import pulse_page
 from messaging.drivers.registry import driver_of, drivers
 from messaging.models import Channel
 from messaging.services.channels import (
@@ -66,6 +69,10 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     @property
     def add_label(self) -> str:
         return _("Connect a channel")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(partial(pulse_page, self))
+        return [path("pulse/", view, name="messaging_channel_pulse"), *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("messaging.add_channel")
@@ -192,7 +199,9 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         form = ReasonForm(posted(request))
 
         def run() -> str:
-            if not channel_pause(channel_id=channel.pk, reason=form.cleaned_data["reason"]):
+            if not channel_pause(
+                channel_id=channel.pk, reason=form.cleaned_data["reason"], by=request.user.get_username()
+            ):
                 raise Conflict("channel_state", _("The channel is not connected any more."))
             self.log(request, [channel], CHANGE, _("Paused: %s") % form.cleaned_data["reason"])
             return _("%(name)s is paused.") % {"name": channel}
@@ -216,7 +225,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         channel = self.object_or_404(request, object_id)
 
         def run() -> str:
-            if not channel_resume(channel_id=channel.pk):
+            if not channel_resume(channel_id=channel.pk, by=request.user.get_username()):
                 raise Conflict("channel_state", _("The channel is not paused any more."))
             self.log(request, [channel], CHANGE, _("Resumed."))
             return _("%(name)s sends again.") % {"name": channel}

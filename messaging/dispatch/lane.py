@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.health import HealthNotes
 from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
 from messaging.dispatch.outcomes import (
     Result,
@@ -59,6 +60,7 @@ class Taken:
     was_abandoned: bool
     has_due: bool
     rows: list[tuple[Any, ...]]
+    health: HealthNotes
 
 
 # Columns of the lease in the answer to TAKE; a claimed message follows, in the columns of CLAIM.
@@ -172,7 +174,16 @@ class Lane:
         lane, fence, state, was_abandoned, has_due = rows[0][:_LEASE_COLUMNS]
         claimed = [row[_LEASE_COLUMNS:] for row in rows if row[_LEASE_COLUMNS] is not None]
         claimed.sort(key=_urgency)
-        return Taken(lane, fence, state.get("sent", []), state.get("idle_since", 0.0), was_abandoned, has_due, claimed)
+        return Taken(
+            lane,
+            fence,
+            state.get("sent", []),
+            state.get("idle_since", 0.0),
+            was_abandoned,
+            has_due,
+            claimed,
+            HealthNotes.of(state),
+        )
 
     def _remembered(self) -> Known | None:
         """The channel as it was a moment ago; None when it must be read, such as to count its daily cap."""
@@ -208,18 +219,30 @@ class Lane:
         """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
         blocked = outcome in {"paused", "capped"}
         look_again, idle_since = self._next_look(outcome)
+        await self._note_health(outcome)
+        state = {"sent": self._pacer.state(), "idle_since": idle_since, "health": self._taken.health.state()}
         rows = await self._store.execute(
             self._store.sql.release,
             {
                 "channel": self.channel_id,
                 "lane": self._taken.lane,
                 "fence": self._taken.fence,
-                "state": orjson.dumps({"sent": self._pacer.state(), "idle_since": idle_since}).decode(),
+                "state": orjson.dumps(state).decode(),
                 "look_again": None if look_again is None else timedelta(seconds=look_again),
                 "blocked_until": next_utc_day(datetime.now(UTC)) if outcome == "capped" else None,
             },
         )
         return bool(rows and rows[0][0]) and not blocked and not self._stopping
+
+    async def _note_health(self, outcome: str) -> None:
+        """Tell those who watch how the channel is doing, when that is due."""
+        notes = self._taken.health
+        if not notes.is_due(outcome):
+            return
+        params = {"schema": self.schema, "channel": self.channel_id, **notes.params(outcome)}
+        rows = await self._store.execute(self._store.sql.health, params)
+        if rows:
+            notes.written(sent=params["sent"], queued=rows[0][0], outcome=outcome)
 
     def _next_look(self, outcome: str) -> tuple[float | None, float]:
         """(seconds until the lane is looked at again, or None for "when something wakes it"; idle since when)."""
@@ -268,6 +291,7 @@ class Lane:
                 if now - self._loaded_at > RELOAD_EVERY:
                     await self._load()
                     await self._take_up()
+                    await self._note_health("worked")
                 reason = self._blocked()
                 room = self._room()
                 if room and not reason and not self._stopping and (not drained or now - looked_at >= LOOK_EVERY):
@@ -435,6 +459,7 @@ class Lane:
         await self._store.insist(settle)
         self._channel.is_new = self._channel.is_new and not is_first
         OUTCOMES.update(result.status for result in results)
+        self._taken.health.sent += sum(result.status == "sent" for result in results)
         if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
             # Who resumes it may have changed the token.

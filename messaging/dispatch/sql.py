@@ -244,7 +244,8 @@ WHERE channel_id = %(channel)s AND origin = 'app' AND provider_id = ANY(%(provid
 """
 
 PAUSE = """
-UPDATE {schema}.messaging_channel SET status = 'paused', status_reason = %(reason)s
+UPDATE {schema}.messaging_channel
+SET status = 'paused', status_reason = %(reason)s, status_since = now(), status_by = ''
 WHERE id = %(channel)s AND status = 'connected'
 """
 
@@ -257,6 +258,35 @@ SUPPRESS = """
 INSERT INTO {schema}.contacts_suppression (address, reason, scope, note, created_at)
 SELECT unnest(%(addresses)s::text[]), 'opt_out', 'marketing', %(note)s, now()
 ON CONFLICT (address, scope) DO NOTHING
+"""
+
+# What those who watch get to see. Every count stops at `most` and reads one partial index. The oldest is looked for in
+# each priority, because only within one are messages in the order of their age.
+HEALTH = """
+INSERT INTO public.tenants_channelhealth AS health
+    (organization_id, channel_id, name, status, reason, since, queued, scheduled, in_doubt, oldest_at, outcome, rate,
+     sent_total, measured_at)
+SELECT organization.id, channel.id, channel.name, channel.status, channel.status_reason, channel.status_since,
+       (SELECT count(*) FROM (SELECT 1 FROM {schema}.messaging_message
+        WHERE channel_id = channel.id AND status = 'queued' LIMIT %(most)s) AS counted),
+       (SELECT count(*) FROM (SELECT 1 FROM {schema}.messaging_message
+        WHERE channel_id = channel.id AND status = 'scheduled' LIMIT %(most)s) AS counted),
+       (SELECT count(*) FROM (SELECT 1 FROM {schema}.messaging_message
+        WHERE channel_id = channel.id AND status = 'in_doubt' LIMIT %(most)s) AS counted),
+       (SELECT min(first.queued_at) FROM unnest(ARRAY[0, 5, 10, 30]) AS class(priority)
+        CROSS JOIN LATERAL (SELECT queued_at FROM {schema}.messaging_message
+            WHERE channel_id = channel.id AND status = 'queued' AND priority = class.priority
+            ORDER BY id LIMIT 1) AS first),
+       %(outcome)s, %(rate)s, %(sent)s, now()
+FROM {schema}.messaging_channel channel JOIN public.tenants_organization organization
+     ON organization.schema_name = %(schema)s
+WHERE channel.id = %(channel)s
+ON CONFLICT (organization_id, channel_id) DO UPDATE
+SET name = EXCLUDED.name, status = EXCLUDED.status, reason = EXCLUDED.reason, since = EXCLUDED.since,
+    queued = EXCLUDED.queued, scheduled = EXCLUDED.scheduled, in_doubt = EXCLUDED.in_doubt,
+    oldest_at = EXCLUDED.oldest_at, outcome = EXCLUDED.outcome, rate = EXCLUDED.rate,
+    sent_total = health.sent_total + EXCLUDED.sent_total, measured_at = EXCLUDED.measured_at
+RETURNING queued
 """
 
 # Give the lane back. One statement decides whether anything is left and sets the next time: a message committed before
@@ -295,6 +325,7 @@ class Statements:
     first_send: bytes
     suppress: bytes
     release: bytes
+    health: bytes
 
 
 @lru_cache(maxsize=4096)
@@ -318,4 +349,5 @@ def statements(schema: str) -> Statements:
         first_send=fill(FIRST_SEND),
         suppress=fill(SUPPRESS),
         release=fill(RELEASE),
+        health=fill(HEALTH),
     )

@@ -30,6 +30,9 @@ class Channel(models.Model):
     kind = models.CharField(_("kind"), max_length=32, choices=driver_choices)
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.CONNECTED)
     status_reason = models.CharField(_("reason"), max_length=300, blank=True)
+    status_since = models.DateTimeField(_("since"), null=True, blank=True, editable=False)
+    # Who paused or resumed it; empty: the platform itself, after an answer of the provider.
+    status_by = models.CharField(_("by"), max_length=254, blank=True, db_default="", editable=False)
     is_sandbox = models.BooleanField(
         _("sandbox"),
         default=False,

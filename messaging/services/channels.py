@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.services.recording import audit_record
+from messaging.dispatch.health import COUNTED
+from messaging.dispatch.sql import statements
 from messaging.drivers.base import Capability, Driver
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
@@ -120,6 +122,7 @@ def channel_create(
                 )
             AgendaItem.objects.create(schema=organization.schema_name, kind=LANE, key=str(channel.pk))
             shown = {"name": name, "kind": kind, "external_id": external_id, "account_id": account_id}
+            channel_health_note(channel_id=channel.pk)
             audit_record(action="channel.created", subject=channel, new=shown)
     except IntegrityError as error:
         raise Conflict(
@@ -138,24 +141,45 @@ def _routes(channel: Channel) -> list[tuple[str, str, int | None]]:
     return routes
 
 
-def channel_pause(*, channel_id: int, reason: str) -> bool:
-    """Stop sending through the channel; queued messages wait. False when it was not connected."""
+def channel_pause(*, channel_id: int, reason: str, by: str = "") -> bool:
+    """Stop sending through the channel; queued messages wait. False when it was not connected.
+
+    `by` is who did it, as people know them; empty: the platform, after an answer of the provider.
+    """
     changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.CONNECTED).update(
-        status=Channel.Status.PAUSED, status_reason=reason[:300]
+        status=Channel.Status.PAUSED, status_reason=reason[:300], status_since=timezone.now(), status_by=by[:254]
     )
+    if changed:
+        channel_health_note(channel_id=channel_id)
     return bool(changed)
 
 
-def channel_resume(*, channel_id: int) -> bool:
+def channel_resume(*, channel_id: int, by: str = "") -> bool:
     """Go on sending. False when the channel was not paused."""
     changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.PAUSED).update(
-        status=Channel.Status.CONNECTED, status_reason=""
+        status=Channel.Status.CONNECTED, status_reason="", status_since=timezone.now(), status_by=by[:254]
     )
     if changed:
         AgendaItem.objects.filter(schema=connection.schema_name, kind=LANE, key=str(channel_id)).update(
             due_at=timezone.now()
         )
+        channel_health_note(channel_id=channel_id)
     return bool(changed)
+
+
+def channel_health_note(*, channel_id: int) -> None:
+    """Tell those who watch all organisations how the channel of the current schema stands, without its lane."""
+    schema = connection.schema_name
+    params: dict[str, str | int | float] = {
+        "schema": schema,
+        "channel": channel_id,
+        "outcome": "",
+        "rate": 0.0,
+        "sent": 0,
+        "most": COUNTED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statements(schema).health.decode(), params)
 
 
 def channel_update(*, channel_id: int, changed: Mapping[str, Any]) -> None:

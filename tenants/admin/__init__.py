@@ -2,6 +2,7 @@
 
 from tenants.admin import (
     agenda,
+    channel_health,
     history,
     inbound,
     keys,
@@ -17,6 +18,7 @@ from tenants.admin import (
 
 __all__ = [
     "agenda",
+    "channel_health",
     "history",
     "inbound",
     "keys",

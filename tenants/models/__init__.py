@@ -1,5 +1,6 @@
 from tenants.models.access import Invitation, Membership, SupportAccess, User
 from tenants.models.agenda import AgendaItem
+from tenants.models.channel_health import ChannelHealth
 from tenants.models.keys import ApiKey
 from tenants.models.organization import Domain, Organization, Plan, Subscription
 from tenants.models.retention import RetentionPeriod, RetentionState
@@ -8,6 +9,7 @@ from tenants.models.routing import InboundEvent, InboundRoute
 __all__ = [
     "AgendaItem",
     "ApiKey",
+    "ChannelHealth",
     "Domain",
     "InboundEvent",
     "InboundRoute",

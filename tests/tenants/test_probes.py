@@ -211,3 +211,42 @@ def test_every_probe_is_a_credential_path() -> None:
     from config.probes import PROBES
 
     assert all(address.startswith(django_settings.CREDENTIAL_PATHS) for address in PROBES)
+
+
+def test_metrics_show_each_channel_that_works_or_has_trouble(organization: Any, make_channel: Any) -> None:
+    from tenants.models import ChannelHealth
+
+    now = timezone.now()
+    busy, idle = make_channel(organization, name='Say "hi"'), make_channel(organization, name="Idle")
+    ChannelHealth.objects.filter(channel_id=busy.pk).update(
+        queued=12, in_doubt=3, oldest_at=now - timedelta(seconds=90), rate=480.0, sent_total=1234
+    )
+    ChannelHealth.objects.filter(channel_id=idle.pk).update(measured_at=now - timedelta(days=3))
+    AgendaItem.objects.filter(kind="channel", key=str(busy.pk)).update(due_at=now - timedelta(seconds=60))
+
+    text = get("/metrics").content.decode()
+
+    label = rf'channel="Say \"hi\"",channel_id="{busy.pk}",organization="{organization.slug}"'
+    shown = dict(re.findall(r"^(griot_channel_\w+)\{" + re.escape(label) + r"\} (\S+)$", text, re.MULTILINE))
+    figures = {name.removeprefix("griot_channel_"): float(value) for name, value in shown.items()}
+    assert 89 <= figures.pop("oldest_seconds") < 100
+    assert 59 <= figures.pop("unattended_seconds") < 70
+    assert figures == {"connected": 1, "queued": 12, "in_doubt": 3, "rate_per_minute": 480, "sent_total": 1234}
+    assert "Idle" not in text
+
+
+def test_metrics_open_no_schema_and_stay_bounded(organization: Any, django_assert_max_num_queries: Any) -> None:
+    from tenants.models import ChannelHealth
+
+    ChannelHealth.objects.bulk_create(
+        ChannelHealth(
+            organization=organization, channel_id=n, name=f"C{n}", status="paused", queued=n, scheduled=0, in_doubt=0,
+            measured_at=timezone.now(),
+        )
+        for n in range(600)
+    )  # fmt: skip
+    with django_assert_max_num_queries(6) as captured:
+        text = get("/metrics").content.decode()
+    assert text.count("griot_channel_queued{") == 500
+    assert 'channel="C599"' in text and 'channel="C50"' not in text
+    assert not any(organization.schema_name in query["sql"] for query in captured.captured_queries)

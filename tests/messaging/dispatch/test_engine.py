@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from django_tenants.utils import schema_context
 
 from messaging.models import ChannelCount, Message, SendAttempt
-from tenants.models import AgendaItem
+from tenants.models import AgendaItem, ChannelHealth
 
 
 def rows(organization: Any, **filters: Any) -> list[Message]:
@@ -302,3 +303,26 @@ def test_the_same_channel_id_of_two_organizations_is_two_lanes(committed, engine
     engine.pump(other.schema_name, theirs.pk)
     wait_until(lambda: len(rows(other, status="sent")) == 4)
     assert len(rows(organization, status="queued")) == 3
+
+
+def test_the_engine_tells_how_the_channel_is_doing(committed, engine, make_channel, queue, wait_until):
+    organization, _ = committed
+    channel = make_channel(organization, rate_per_second=0)
+    queue(organization, channel, [f"2299712{number:04d}" for number in range(40)])
+    ChannelHealth.objects.update(measured_at=timezone.now() - timedelta(hours=1), queued=40)
+
+    engine.pump(organization.schema_name, channel.pk)
+    wait_until(engine.idle)
+    # Idle looks of the agenda: the first one finds that nothing is left.
+    engine.pump(organization.schema_name, channel.pk)
+    wait_until(engine.idle)
+
+    health = ChannelHealth.objects.get(channel_id=channel.pk)
+    assert (health.queued, health.in_doubt, health.status, health.oldest_at) == (0, 0, "connected", None)
+    assert health.sent_total + sent_but_not_noted(channel.pk) == 40
+    assert timezone.now() - health.measured_at < timedelta(seconds=30)
+
+
+def sent_but_not_noted(channel_id: int) -> int:
+    """What travels in the lane's state until the next note is due."""
+    return int(AgendaItem.objects.get(kind="channel", key=str(channel_id)).state["health"]["sent"])
