@@ -12,7 +12,7 @@ WRITE: Final = frozenset({"view", "add", "change"})
 FULL: Final = frozenset({"view", "add", "change", "delete"})
 
 # "app.model" or "app.*" -> actions. A more exact entry wins over "app.*".
-_VIEWER = {"messaging.*": VIEW, "contacts.*": VIEW, "otp.*": VIEW}
+_VIEWER = {"messaging.*": VIEW, "contacts.*": VIEW, "campaigns.*": VIEW, "otp.*": VIEW}
 _SENDER = _VIEWER | {
     "messaging.message": frozenset({"view", "add"}),
     "contacts.contact": WRITE,
@@ -20,6 +20,7 @@ _SENDER = _VIEWER | {
 }
 _MANAGER = _SENDER | {
     "messaging.*": WRITE,
+    "campaigns.*": FULL,
     "contacts.*": FULL,
     "contacts.contact": FULL,
     "contacts.identity": FULL,

@@ -80,10 +80,10 @@ def _statement(schema: str) -> str:
 
 
 def statement_fill(text: str, schema: str, parts: Mapping[str, str]) -> str:
-    """`text` with its named parts put in, and `{schema}` in all of it quoted. Neither ever comes from a user."""
-    for name, part in parts.items():
+    """`text` with its named parts put in, in their order, and `{schema}` in all of it quoted. None comes from users."""
+    for name, part in (*parts.items(), ("schema", sql.Identifier(schema).as_string(None))):
         text = text.replace(f"{{{name}}}", part)
-    return sql.SQL(text).format(schema=sql.Identifier(schema)).as_string(None)
+    return text
 
 
 def messages_insert(

@@ -78,7 +78,7 @@ def message_retry(*, message_uuid: UUID) -> None:
     transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
 
 
-def _run_count(message: Message, counts: Mapping[str, int]) -> None:
+def _run_count(message: Message, counts: Mapping[RunCount.Metric, int]) -> None:
     """Keep the counters of the campaign's run in step, when the message belongs to one."""
     if message.campaign_run_id is None:
         return

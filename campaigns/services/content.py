@@ -1,0 +1,41 @@
+"""What a campaign may say: checked against the channel's driver and templates before anything is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from campaigns.personalisation import content_personalise, content_variables, texts_of, unknown_variables
+from campaigns.rendering import value_limits
+from messaging.drivers.base import ContentError
+from messaging.drivers.registry import driver_of
+from messaging.models import Channel
+from messaging.services.template_guard import template_guard
+from tenants.connection import connection
+from tenants.errors import InvalidInput
+
+_HELP: Final = "{nom}, {prenom}, {email}, {telephone} or {custom.field}"
+
+
+def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
+    """Raises `InvalidInput`: unknown_variable, invalid_content, or what is wrong with the template."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("type"), str):
+        raise InvalidInput("invalid_content", "The message has no type.", {"content": "must say its type"})
+    unknown = [name for text in texts_of(content) for name in unknown_variables(text)]
+    if unknown:
+        names = ", ".join(f"{{{name}}}" for name in unknown)
+        raise InvalidInput(
+            "unknown_variable", f"{names} is no variable: use {_HELP}.", {"content": f"{names} is no variable"}
+        )
+    driver = driver_of(channel.kind)
+    try:
+        value_limits(content, driver)
+    except ContentError as error:
+        raise InvalidInput("invalid_content", str(error), {**error.fields, "content": str(error)}) from error
+    template_guard(
+        schema=connection.schema_name,
+        kind=channel.kind,
+        account_id=channel.account_id,
+        driver=driver,
+        content=content_personalise(content, dict.fromkeys(content_variables(content), "x")),
+    )

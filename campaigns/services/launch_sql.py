@@ -1,0 +1,265 @@
+"""The statement that queues the next piece of a run's audience: read, judge, render, insert, count, in one round trip.
+
+It extends the insert of `messaging.services.insert`: who must not be written to, and what follows an insert, is said
+there once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from campaigns.audience import AudienceQuery, audience_query
+from campaigns.models import Campaign, Run, Variant
+from campaigns.rendering import SqlParts, ValueLimits, content_sql, odd_sql, value_limits
+from campaigns.services.zones import DueSql, due_sql
+from messaging.drivers.base import Driver
+from messaging.models.message import PRIORITY_CAMPAIGN
+from messaging.services.channels import ChannelSnapshot
+from messaging.services.insert import COUNTED, LOOKED_AFTER, SUPPRESSED, WINDOW_OPEN, statement_fill
+
+# Walks through 0 to 99 in leaps: any 100 recipients in a row are spread exactly by the percentages, and few ones well.
+_STRIDE: Final = 61
+
+# Who gets it and who does not; shared by the launch and by the planner, which only counts.
+_JUDGED: Final = """
+picked AS MATERIALIZED ({audience}),
+placed AS (
+    SELECT picked.*, (((%(position)s + row_number() OVER (ORDER BY key) - 1) * {stride}) %% 100) AS place FROM picked),
+valued AS (
+    SELECT placed.*, {variant} AS variant, {due} AS due_at{values}
+    FROM placed WHERE {taken}),
+given AS MATERIALIZED (
+    SELECT valued.*, {needs_window} AS needs_window,
+           CASE WHEN held IS NOT NULL THEN held
+                WHEN address IS NULL THEN 'no_address'
+                WHEN address = %(sender)s THEN 'recipient_is_sender'
+                ELSE NULL END AS unreachable
+    FROM valued),
+judged AS MATERIALIZED (
+    SELECT given.*,
+           CASE WHEN unreachable IS NOT NULL THEN unreachable
+                WHEN {suppressed} THEN 'suppressed'
+                WHEN %(is_marketing)s AND {opted_out} THEN 'opted_out'
+                WHEN needs_window AND NOT {window_open} THEN 'window_closed'
+                WHEN {odd} THEN 'odd' END AS verdict
+    FROM given)"""
+
+# What is done with `judged` rows: the columns of an audience, variant, due_at, type, content and verdict.
+_QUEUE: Final = """
+inserted AS (
+    INSERT INTO {schema}.messaging_message
+        (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
+         due_at, queued_at, campaign_run_id, campaign_variant_id)
+    SELECT uuidv7(), %(channel)s, contact_id, 'out', CASE WHEN due_at IS NULL THEN 'queued' ELSE 'scheduled' END,
+           %(priority)s, address, {type}, {content}, false, 'campaign', due_at, %(now)s, %(run)s, variant
+    FROM judged WHERE verdict IS NULL ORDER BY key
+    ON CONFLICT (campaign_run_id, address) WHERE campaign_run_id IS NOT NULL DO NOTHING
+    RETURNING campaign_variant_id, due_at),
+skipped AS (
+    INSERT INTO {schema}.campaigns_skippedrecipient (run_id, address, contact_id, reason, detail)
+    SELECT %(run)s, COALESCE(address, '#' || contact_id), contact_id, verdict, left(detail, 300)
+    FROM judged WHERE verdict <> 'odd' ORDER BY key
+    ON CONFLICT (run_id, address) DO NOTHING
+    RETURNING reason),
+run_counted AS (
+    INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
+    SELECT %(run)s, COALESCE(campaign_variant_id, 0), date_trunc('minute', now()), 'accepted', count(*)
+    FROM inserted GROUP BY campaign_variant_id
+    UNION ALL
+    SELECT %(run)s, 0, date_trunc('minute', now()), 'held.' || reason, count(*) FROM skipped GROUP BY reason),
+{counted},
+{looked_after}
+SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM inserted WHERE due_at IS NULL)"""
+
+# What the caller must know besides: how far it came, and the rows that need a closer look.
+_PROGRESS: Final = """,
+       (SELECT count(*) FROM picked), (SELECT max(key) FROM picked),
+       (SELECT json_agg(json_build_object('key', key, 'contact_id', contact_id, 'address', address, 'name', name,
+                                          'email', email, 'custom', custom, 'variant', variant, 'due_at', due_at)
+                        ORDER BY key)
+        FROM judged WHERE verdict = 'odd')"""
+
+_ONE_BY_ONE: Final = """
+judged AS (
+    SELECT * FROM json_to_recordset(%(rows)s::json)
+        AS row(key bigint, contact_id bigint, address text, variant bigint, due_at timestamptz, type text,
+               content jsonb, verdict text, detail text))"""
+
+_OPTED_OUT: Final = """EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
+                      WHERE suppression.address = given.address AND suppression.scope = 'marketing')"""
+_FIRST_DUE: Final = "(SELECT CASE WHEN bool_and(due_at IS NOT NULL) THEN min(due_at) END FROM inserted)"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One content of a run and who gets it: `until` is the end of its share of the places 0 to 100."""
+
+    variant_id: int | None
+    content: dict[str, Any]
+    until: int
+    limits: ValueLimits
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """What a run sends, worked out once per slice. `sample`: percent of the audience that this phase takes, or None."""
+
+    campaign: Campaign
+    run: Run
+    channel: ChannelSnapshot
+    audience: AudienceQuery
+    versions: tuple[Version, ...]
+    sample: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text with its own parameters."""
+
+    sql: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> LaunchPlan:
+    """The plan of the run's present phase.
+
+    Raises `ContentError` for content that the channel's driver refuses, and what the audience's query raises.
+    """
+    sample = campaign.sample_percent if run.phase == Run.Phase.SAMPLE else None
+    return LaunchPlan(
+        campaign,
+        run,
+        channel,
+        audience_query(campaign, address_kinds=address_kinds(channel.driver)),
+        versions_of(campaign, run, channel.driver),
+        sample,
+    )
+
+
+def address_kinds(driver: Driver) -> Sequence[str]:
+    """The kinds of identities by which the driver reaches people, the best first."""
+    return ("phone",)
+
+
+def versions_of(campaign: Campaign, run: Run | None, driver: Driver) -> tuple[Version, ...]:
+    """The contents that go out: the winner's alone in its phase, else all variants, else the campaign's own."""
+    variants: list[Variant] = list(campaign.variants.all())
+    if run is not None and run.phase == Run.Phase.REST and run.winner_id is not None:
+        variants = [variant for variant in variants if variant.pk == run.winner_id]
+        return tuple(Version(v.pk, v.content, 100, value_limits(v.content, driver)) for v in variants)
+    if not variants:
+        return (Version(None, campaign.content, 100, value_limits(campaign.content, driver)),)
+    versions, until = [], 0
+    for variant in variants:
+        until += variant.percentage
+        versions.append(Version(variant.pk, variant.content, until, value_limits(variant.content, driver)))
+    return tuple(versions)
+
+
+def judged_sql(
+    plan: LaunchPlan, parts: SqlParts, *, schema: str, now: datetime, due: DueSql | None = None
+) -> Statement:
+    """The common table expressions up to `judged`; after `content_sql` was called with the same `parts`.
+
+    `due` is what `due_at` is made of when it is not the time at which each message may go.
+    """
+    due = due or due_sql(plan.campaign, plan.run, now=now, address="placed.address", timezone="placed.timezone")
+    place = "place" if plan.sample is None else f"(place * 100 / {plan.sample})"
+    driver, checks = plan.channel.driver, plan.channel.checks_window
+    columns = parts.column_definitions("placed")
+    text = statement_fill(
+        _JUDGED,
+        schema,
+        {
+            "stride": str(_STRIDE),
+            "taken": "true" if plan.sample is None else f"place < {plan.sample}",
+            "variant": _choice(plan.versions, place),
+            "values": "".join(f", {column}" for column in columns),
+            "needs_window": _by_variant(
+                plan.versions, lambda v: "true" if checks and driver.needs_window(v.content) else "false"
+            ),
+            "odd": odd_sql([version.limits for version in plan.versions], parts),
+            "suppressed": SUPPRESSED,
+            "opted_out": _OPTED_OUT,
+            "window_open": WINDOW_OPEN,
+            "due": due.sql,
+            "audience": plan.audience.sql,
+        },
+    )
+    return Statement(
+        text,
+        {
+            **parts.params,
+            **plan.audience.params,
+            **due.params,
+            "position": plan.run.position,
+            "sender": plan.channel.address,
+            "is_marketing": plan.campaign.category == Campaign.Category.MARKETING,
+            "window_from": now - driver.service_window,
+            "channel": plan.channel.id,
+        },
+    )
+
+
+def launch_sql(plan: LaunchPlan, *, schema: str, now: datetime) -> Statement:
+    """The whole statement; the caller adds `after`, `until` and `limit`.
+
+    Answers (inserted, of these for at once, looked at, last key, rows that need a closer look as JSON or NULL).
+    """
+    parts = SqlParts()
+    contents = {version.variant_id: content_sql(version.content, parts) for version in plan.versions}
+    types = {v.variant_id: f"{parts.parameter(v.content['type'])}::text" for v in plan.versions}
+    judged = judged_sql(plan, parts, schema=schema, now=now)
+    queue = {
+        "content": _by_variant(plan.versions, lambda version: contents[version.variant_id]),
+        "type": _by_variant(plan.versions, lambda version: types[version.variant_id]),
+    }
+    text = _fill("WITH" + judged.sql + "," + _QUEUE + _PROGRESS, schema, queue)
+    return Statement(text, {**judged.params, **parts.params, **_queue_params(plan, schema=schema, now=now)})
+
+
+def one_by_one_sql(plan: LaunchPlan, *, schema: str, now: datetime) -> Statement:
+    """The same for rows that were rendered and judged outside; the caller adds `rows` as JSON text.
+
+    Answers (inserted, of these for at once).
+    """
+    text = _fill("WITH" + _ONE_BY_ONE + "," + _QUEUE, schema, {"content": "content", "type": "type"})
+    return Statement(text, _queue_params(plan, schema=schema, now=now))
+
+
+def _fill(text: str, schema: str, parts: dict[str, str]) -> str:
+    shared = {"counted": COUNTED, "looked_after": LOOKED_AFTER, "due": _FIRST_DUE}
+    return statement_fill(text, schema, {**parts, **shared})
+
+
+def _queue_params(plan: LaunchPlan, *, schema: str, now: datetime) -> dict[str, Any]:
+    return {
+        "schema": schema,
+        "key": str(plan.channel.id),
+        "channel": plan.channel.id,
+        "run": plan.run.pk,
+        "priority": PRIORITY_CAMPAIGN,
+        "now": now,
+    }
+
+
+def _choice(versions: Sequence[Version], place: str) -> str:
+    """Which variant a place belongs to."""
+    shares = " ".join(f"WHEN {place} < {version.until} THEN {_id(version)}" for version in versions[:-1])
+    last = _id(versions[-1])
+    return f"CASE {shares} ELSE {last} END" if shares else last
+
+
+def _id(version: Version) -> str:
+    return "NULL::bigint" if version.variant_id is None else f"{int(version.variant_id)}::bigint"
+
+
+def _by_variant(versions: Sequence[Version], expression: Callable[[Version], str]) -> str:
+    """An expression that depends on the row's variant."""
+    if len(versions) == 1:
+        return expression(versions[0])
+    cases = " ".join(f"WHEN {_id(version)} THEN {expression(version)}" for version in versions)
+    return f"CASE variant {cases} END"
