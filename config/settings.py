@@ -266,7 +266,6 @@ MESSAGING_DRIVERS = [
 DISPATCH_CONNECTIONS = env.integer("DISPATCH_CONNECTIONS", 6, minimum=1, maximum=100)
 DISPATCH_BATCH = env.integer("DISPATCH_BATCH", 500, minimum=1, maximum=5000)
 DISPATCH_CONCURRENCY = env.integer("DISPATCH_CONCURRENCY", 400, minimum=1, maximum=10_000)
-DISPATCH_SLICE_SECONDS = env.integer("DISPATCH_SLICE_SECONDS", 2, minimum=1, maximum=60)
 DISPATCH_LEASE_SECONDS = env.integer("DISPATCH_LEASE_SECONDS", 15, minimum=5, maximum=300)
 SEND_TIMEOUT_SECONDS = env.integer("SEND_TIMEOUT_SECONDS", 20, minimum=1, maximum=120)
 # How long an outcome that is not known waits for an echo before it is decided.
