@@ -68,6 +68,13 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             ],
         ),
         (
+            _("Webhooks"),
+            [
+                Link(_("Webhooks"), "webhook", "webhooks_app_endpoint_changelist", "webhooks_app.view_endpoint"),
+                Link(_("Deliveries"), "outbox", "webhooks_app_delivery_changelist", "webhooks_app.view_delivery"),
+            ],
+        ),
+        (
             _("One-time passwords"),
             [
                 Link(_("Codes"), "password", "otp_onetimepassword_changelist", "otp.view_onetimepassword"),

@@ -22,6 +22,7 @@ _MANAGER = _SENDER | {
     "messaging.*": WRITE,
     "campaigns.*": FULL,
     "contacts.*": FULL,
+    "webhooks_app.*": VIEW,
     "contacts.contact": FULL,
     "contacts.identity": FULL,
     "tenants.membership": VIEW,
@@ -29,6 +30,7 @@ _MANAGER = _SENDER | {
 }
 _ADMIN = _MANAGER | {
     "messaging.*": FULL,
+    "webhooks_app.*": FULL,
     "otp.*": WRITE,
     "tenants.membership": FULL,
     "tenants.invitation": FULL,

@@ -127,7 +127,7 @@ def filled(text: str, schema: str) -> bytes:
     }
     parts["fan_out"] = sql.SQL(_FAN_OUT).format(**parts)
     parts["message_events"] = sql.SQL(_MESSAGE_EVENTS).format(**parts)
-    return sql.SQL(text).format(**parts).as_bytes(None)  # type: ignore[arg-type]
+    return sql.SQL(text).format(**parts).as_bytes(None)
 
 
 @lru_cache(maxsize=4096)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Sum
 
@@ -42,13 +43,13 @@ def endpoints_stats(*, endpoints: Iterable[Endpoint]) -> dict[int, EndpointStats
         .annotate(good=Sum("succeeded"), bad=Sum("failed"), tries=Sum("attempts"), time=Sum("latency_ms"))
         .order_by("endpoint_id", "event_type")
     )
-    grouped: dict[int, list[dict[str, int | str]]] = {pk: [] for pk in known}
+    grouped: dict[int, list[dict[str, Any]]] = {pk: [] for pk in known}
     for row in rows:
-        grouped[row["endpoint_id"]].append(row)
+        grouped[row["endpoint_id"]].append(dict(row))
     return {pk: _stats(endpoint, grouped[pk]) for pk, endpoint in known.items()}
 
 
-def _stats(endpoint: Endpoint, rows: list[dict[str, int | str]]) -> EndpointStats:
+def _stats(endpoint: Endpoint, rows: list[dict[str, Any]]) -> EndpointStats:
     events: dict[str, int] = {}
     good = bad = tries = spent = 0
     for row in rows:

@@ -96,6 +96,8 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from otp.models import OneTimePassword, OtpPolicy
         from tenants.models import ApiKey, Invitation, Membership, RetentionPeriod
         from tenants.services.keys import api_key_create
+        from webhooks_app.models import Attempt, Delivery, Event
+        from webhooks_app.services.endpoints import endpoint_create
 
         soon = timezone.now() + timedelta(minutes=5)
         channel = make_channel(organization, name=f"{word} channel")
@@ -147,6 +149,16 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 action_flag=CHANGE,
                 change_message="x",
             )
+            endpoint, _secret = endpoint_create(
+                surface="workspace", name=f"{word} webhook", url=f"http://127.0.0.1:9/{word}", events=["*"]
+            )
+            event = Event.objects.create(type="contact.created", data={"contact": {"name": f"{word} person"}})
+            delivery = Delivery.objects.create(
+                endpoint=endpoint, event_id=event.pk, event_type=event.type, status="failed", error=f"{word} error"
+            )
+            Attempt.objects.create(
+                delivery=delivery, number=1, at=timezone.now(), latency_ms=5, response_head=f"{word} answer"
+            )
             policy = OtpPolicy.objects.get()
             audited = AuditEntry.objects.create(
                 action="contact.updated",
@@ -162,6 +174,8 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "contacts.suppression": suppression.pk,
             "otp.onetimepassword": otp.pk,
             "otp.otppolicy": policy.pk,
+            "webhooks_app.endpoint": endpoint.pk,
+            "webhooks_app.delivery": delivery.pk,
             "tenants.apikey": key.pk,
             "tenants.membership": membership.pk,
             "tenants.invitation": invitation.pk,

@@ -161,7 +161,6 @@ class EndpointLane:
                 "lane": self._lane,
                 "fence": self._fence,
                 "state": orjson.dumps({"window": self._window, "idle_since": idle_since}).decode(),
-                "blocked": outcome == "off",
                 "look_again": None if look_again is None else timedelta(seconds=look_again),
             },
         )
@@ -420,7 +419,7 @@ class EndpointLane:
     async def _cancel(self) -> bool:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._sql.cancel, {"endpoint": self.endpoint_id})
-            return cursor.rowcount > 0
+            return bool(cursor.rowcount > 0)
 
 
 def _event(kind: str, webhook: dict[str, Any]) -> dict[str, Any]:

@@ -142,14 +142,18 @@ END = """
 DELETE FROM public.tenants_agendaitem WHERE id = %(lane)s AND fence = %(fence)s
 """
 
-# Give the lane back; see RELEASE in `messaging.dispatch.sql`.
+# Give the lane back; see RELEASE in `messaging.dispatch.sql`. While the endpoint is off nothing is due, and a deleted
+# one is looked at once more, by whatever the row says now.
 _RELEASE = """
 WITH open AS (
     SELECT (SELECT min(due_at) FROM {schema}.webhooks_app_delivery
-            WHERE endpoint_id = %(endpoint)s AND status IN ('pending', 'sending') AND status = 'pending') AS next)
+            WHERE endpoint_id = %(endpoint)s AND status IN ('pending', 'sending') AND status = 'pending') AS next,
+           is_active, deleted_at
+    FROM {schema}.webhooks_app_endpoint WHERE id = %(endpoint)s)
 UPDATE public.tenants_agendaitem item
 SET leased_until = NULL, lease_owner = '', state = %(state)s,
-    due_at = CASE WHEN %(blocked)s THEN NULL ELSE LEAST(open.next, now() + %(look_again)s::interval) END
+    due_at = CASE WHEN deleted_at IS NOT NULL THEN now()
+                  WHEN is_active THEN LEAST(open.next, now() + %(look_again)s::interval) END
 FROM open WHERE item.id = %(lane)s AND item.fence = %(fence)s
 RETURNING open.next <= now()
 """

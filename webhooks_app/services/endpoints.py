@@ -48,7 +48,11 @@ def endpoint_get(*, surface: str | None = None, id: int | None = None, uuid: UUI
     rows = Endpoint.objects.filter(deleted_at__isnull=True)
     if surface is not None:
         rows = rows.filter(surface=surface)
-    found = rows.filter(pk=id).first() if id is not None else rows.filter(uuid=uuid).first()
+    if id is not None:
+        rows = rows.filter(pk=id)
+    if uuid is not None:
+        rows = rows.filter(uuid=uuid)
+    found = rows.first() if id is not None or uuid is not None else None
     if found is None:
         raise NotFound("webhook_not_found", "No such webhook.")
     return found
