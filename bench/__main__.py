@@ -10,7 +10,7 @@ from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "tenants", "plans")
+PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "plans", "tenants")
 
 
 def main() -> int:
@@ -60,8 +60,8 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
             instance, organization, channels=500, flood=100_000 // scale, seconds=20 // min(scale, 2)
         ),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
-        "tenants": lambda: rows_tenants(number=200 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
+        "tenants": lambda: rows_tenants(instance, number=1000 // scale),
     }
     for name in PARTS:
         if name not in wanted:

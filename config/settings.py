@@ -129,6 +129,8 @@ DATABASES = {
         "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "griot_test")},
     }
 }
+# A connection is given up after so many organisations: its server process remembers every table that it has seen.
+DATABASE_MAX_SCHEMAS = env.integer("DATABASE_MAX_SCHEMAS", 200, minimum=1)
 # "transaction" behind a pooler such as pgbouncer: every statement then carries its search path (config/postgresql).
 DATABASE_POOLING = env.choice("DATABASE_POOLING", "none", ("none", "transaction"))
 # Hot statements are prepared on the server. Behind pgbouncer that needs version 1.21 and max_prepared_statements.

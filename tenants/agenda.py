@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ Handler = Callable[[str, str], datetime | None]
 _handlers: dict[str, Handler] = {}
 Waker = Callable[[str, int], None]
 _lane_wakers: dict[str, Waker] = {}
+# What this process has noted -> until when it need not ask again. Bounded: forgetting costs a statement.
+NOTED_MOST = 10_000
+_noted: dict[tuple[str, str, str], float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,27 @@ def agenda_put(*, schema: str, kind: str, key: str, due_at: datetime) -> None:
                ON CONFLICT (schema, kind, key) DO UPDATE SET due_at = EXCLUDED.due_at""",
             [schema, kind, key, due_at],
         )
+
+
+def agenda_note(*, schema: str, kind: str, key: str = "", within: timedelta) -> None:
+    """Have (kind, key) of `schema` done within `within`; an item that is already there keeps its time.
+
+    For work that piles up batch by batch, such as rows to tidy: a process asks the database at most once in half of
+    `within`. Call it after the commit. What is noted while the item's handler is just ending may be lost until the next
+    note, so only for work that can wait for it.
+    """
+    noted, now = (schema, kind, key), time.monotonic()
+    if _noted.get(noted, 0.0) > now:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO public.tenants_agendaitem (schema, kind, key, due_at) VALUES (%s, %s, %s, %s)
+               ON CONFLICT (schema, kind, key) DO NOTHING""",
+            [schema, kind, key, timezone.now() + within],
+        )
+    if len(_noted) >= NOTED_MOST:
+        _noted.clear()
+    _noted[noted] = now + within.total_seconds() / 2
 
 
 def lanes_wake(*, schema: str) -> None:

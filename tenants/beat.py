@@ -8,11 +8,10 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 SCHEDULES = {
     "Agenda: start what is due": ("tenants.agenda.tick", "default", 1),
     "Inbound: take up what was left behind": ("messaging.inbound.tasks.sweep", "inbound", 15),
-    "Counters: squash": ("messaging.tasks.counts_squash", "default", 30),
     "Retention: find organisations with data": ("tenants.tasks.retention_plan", "default", 3600),
 }
 # Tasks of earlier versions: a schedule that names one would fill the log.
-RETIRED = ("messaging.tasks.idempotency_forget",)
+RETIRED = ("messaging.tasks.idempotency_forget", "messaging.tasks.counts_squash")
 
 
 def schedules_ensure() -> None:

@@ -15,13 +15,18 @@ from webhooks_app.outbox import filled
 # Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
 # that the previous owner's lease ended without a release: whatever it had claimed is in doubt. When the channel was
 # loaded a moment ago, the first batch is claimed along (`limit` over 0): one round trip instead of three, which is what
-# a lane with a message now and then consists of.
+# a lane with a message now and then consists of. Who takes a lane writes counters, and so did whoever queued messages:
+# they are added up soon (`messaging.services.counters`).
 TAKE = """
 WITH lane AS (
     SELECT id, leased_until FROM public.tenants_agendaitem
     WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
       AND (leased_until IS NULL OR leased_until < now())
     FOR UPDATE SKIP LOCKED),
+noted AS (
+    INSERT INTO public.tenants_agendaitem (schema, kind, key, due_at)
+    SELECT %(schema)s, 'counts_squash', '', now() + interval '30 seconds' FROM lane
+    ON CONFLICT (schema, kind, key) DO NOTHING),
 taken AS (
     UPDATE public.tenants_agendaitem item
     SET lease_owner = %(owner)s, leased_until = now() + %(lease)s, fence = item.fence + 1, due_at = now()

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import orjson
 import structlog
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from contacts.services.identities import Person, contacts_resolve, contacts_seen
 from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.inbound.changes import ACTS, changes_apply
 from messaging.models.message import PRIORITY_CONVERSATION
+from messaging.services.counters import counts_note
+from tenants.connection import connection
 from tenants.fields import uuid7
 from webhooks_app.services.events import message_events_publish
 
@@ -85,6 +87,7 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
         _change(channel_id, [message for message, _ in fresh])
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
         message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
+    counts_note(schema=connection.schema_name)
 
 
 def _change(channel_id: int, fresh: Sequence[ReceivedMessage]) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
 from messaging.models.message import OPEN_STATUSES
+from messaging.services.counters import counts_note
+from tenants.connection import connection
 from webhooks_app.services.events import message_events_publish
 
 log = structlog.get_logger(__name__)
@@ -139,6 +141,8 @@ def _apply(channel_id: int, updates: Sequence[StatusUpdate]) -> StatusOutcome:
         outcome.changed = len(changes.rows)
         if changes.rows:
             _write(channel_id, changes)
+    if changes.rows:
+        counts_note(schema=connection.schema_name)
     return outcome
 
 

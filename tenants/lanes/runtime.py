@@ -119,6 +119,8 @@ class LaneRuntime:
                 "prepare_threshold": 5 if settings.DATABASE_PREPARE else None,
             },
             timeout=30,
+            # PostgreSQL's process for a connection remembers every table that it has seen, of every organisation.
+            max_lifetime=float(settings.DATABASES["default"]["CONN_MAX_AGE"] or 600),
             name=self._name,
         )
         await self._pool.open()

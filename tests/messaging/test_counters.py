@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.db import connection, connections
 from django.db.models import Sum
+from django.test.utils import CaptureQueriesContext
 from django_tenants.utils import schema_context
 
+from messaging.dispatch.sql import statements
 from messaging.models import ChannelCount, RunCount
 from messaging.reports import channel_day, channel_risks
-from messaging.tasks import counts_squash_schema
+from messaging.services.counters import counts_note, counts_squash, counts_squash_schema
+from tenants import agenda
+from tenants.models import AgendaItem
 
 
 def test_squash_leaves_one_row_per_channel_hour_and_metric(channel):
@@ -98,3 +103,58 @@ def test_risk_adds_up_failures_and_provider_complaints(channel):
         "template_pause": 15,
     }
     assert risk.score == 60
+
+
+@pytest.fixture
+def nothing_noted(monkeypatch):
+    monkeypatch.setattr(agenda, "_noted", {})
+
+
+def squash_items():
+    return list(AgendaItem.objects.filter(kind="counts_squash").values_list("schema", flat=True))
+
+
+def test_taking_a_lane_puts_the_organisation_on_the_agenda_for_the_squash_once(channel, organization, nothing_noted):
+    assert squash_items() == []
+    take = statements(organization.schema_name).take.decode()
+    hold = {
+        "owner": "one",
+        "lease": timedelta(seconds=15),
+        "stale": timedelta(minutes=5),
+        "channel": channel.pk,
+        "limit": 0,
+    }
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(take, {"schema": organization.schema_name, "key": str(channel.pk), **hold})
+            AgendaItem.objects.filter(kind="channel").update(leased_until=None)
+    assert squash_items() == [organization.schema_name]
+
+
+def test_the_squash_comes_again_until_there_is_nothing_to_add_up(channel):
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+    def count(rows):
+        ChannelCount.objects.bulk_create(
+            ChannelCount(channel=channel, hour=hour, metric="sent", count=1) for _ in range(rows)
+        )
+
+    schema, started = connection.schema_name, datetime.now(UTC)
+    count(250)
+    assert timedelta(seconds=29) < counts_squash(schema, "") - started < timedelta(seconds=60)
+    assert ChannelCount.objects.values_list("count", "squashed").get() == (250, True)
+    count(3)
+    assert timedelta(minutes=4) < counts_squash(schema, "") - started < timedelta(minutes=6)
+    assert ChannelCount.objects.values_list("count", "squashed").get() == (253, True)
+    assert counts_squash(schema, "") is None
+
+
+def test_a_note_costs_a_statement_once_and_never_moves_an_item(organization, nothing_noted):
+    with CaptureQueriesContext(connection) as captured:
+        for _ in range(5):
+            counts_note(schema=organization.schema_name)
+    assert len(captured) == 1
+    due = AgendaItem.objects.get(kind="counts_squash").due_at
+    agenda._noted.clear()
+    counts_note(schema=organization.schema_name)
+    assert AgendaItem.objects.get(kind="counts_squash").due_at == due

@@ -23,7 +23,7 @@ from tenants.models import Organization
 from tenants.schema_migration import schema_migrate
 from tenants.services.organizations import organization_create
 from tenants.services.schemas import TEMPLATE_LOCK, code_digest, schema_drop
-from tests.tenants.moved import NextRelease, applied, has_column
+from tests.tenants.moved import MovedRelease, applied, has_column
 from tests.tenants.test_schemas import migrate_options
 
 NUMBER = 4
@@ -41,9 +41,9 @@ def schemas(committed: Any) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def release(schemas: list[str], tmp_path: Path) -> Iterator[NextRelease]:
+def release(schemas: list[str], tmp_path: Path) -> Iterator[MovedRelease]:
     """The next release, undone afterwards."""
-    made = NextRelease(tmp_path)
+    made = MovedRelease(tmp_path)
     yield made
     made.undo()
 
@@ -69,8 +69,8 @@ def client_pids() -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def test_a_killed_run_is_resumed_with_those_that_are_left(schemas: list[str], release: NextRelease) -> None:
-    name = release.add("first", seconds=0.7)
+def test_a_killed_run_is_resumed_with_those_that_are_left(schemas: list[str], release: MovedRelease) -> None:
+    name = release.add("first", seconds=0.7, index=True)
     before = client_pids()
     killed = release.start("manage.py", "migrate", "--parallel", "2")
     try:
@@ -96,7 +96,7 @@ def test_a_killed_run_is_resumed_with_those_that_are_left(schemas: list[str], re
 
 
 def test_organisations_that_fail_are_named_and_skipped_and_the_exit_code_says_so(
-    schemas: list[str], release: NextRelease
+    schemas: list[str], release: MovedRelease
 ) -> None:
     name = release.add("second")
     with connection.cursor() as cursor:
@@ -119,10 +119,10 @@ def test_organisations_that_fail_are_named_and_skipped_and_the_exit_code_says_so
 
 
 def test_two_processes_never_migrate_one_schema_twice(
-    schemas: list[str], release: NextRelease, monkeypatch: pytest.MonkeyPatch
+    schemas: list[str], release: MovedRelease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = release.add("third", seconds=0.5)
-    for variable, value in release.environment().items():
+    for variable, value in release.environment.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.syspath_prepend(str(release.directory))
     # As after a kill whose orphans are not gone yet: both processes have the same schema in hand.
@@ -134,7 +134,7 @@ def test_two_processes_never_migrate_one_schema_twice(
     assert [len(applied(schema, name)) for schema in schemas] == [1, 1, 0, 0]
 
 
-def test_an_organisation_made_while_a_release_runs_has_the_head(schemas: list[str], release: NextRelease) -> None:
+def test_an_organisation_made_while_a_release_runs_has_the_head(schemas: list[str], release: MovedRelease) -> None:
     name = release.add("fourth", seconds=0.5)
     running = release.start("manage.py", "migrate")
     wait_until(lambda: bool(applied("template_tenant", name)))
@@ -249,7 +249,7 @@ def test_a_migration_is_undone_when_its_record_cannot_be_written(
 
 
 def test_a_process_that_is_killed_does_not_take_the_others_work_with_it(
-    schemas: list[str], release: NextRelease
+    schemas: list[str], release: MovedRelease
 ) -> None:
     name = release.add("fifth", seconds=0.7)
     running = release.start("manage.py", "migrate", "--parallel", "2")

@@ -253,7 +253,7 @@ def test_old_hours_become_days_and_no_sum_changes(in_schema, make_channel):
     ChannelCount.objects.create(channel=one, hour=recent, metric="sent", count=7)
 
     assert run().removed == 2 * 46
-    from messaging.tasks import counts_squash_schema
+    from messaging.services.counters import counts_squash_schema
 
     counts_squash_schema(connection.schema_name)
     rows = ChannelCount.objects.filter(channel=one).order_by("hour").values_list("hour", "count")
