@@ -223,3 +223,96 @@ class ListOf(FieldType):
 
     def nested(self) -> list[type[Body]]:
         return [self.body]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeText(FieldType):
+    """A whole number from `least` to `most` written as text, as query parameters are."""
+
+    least: int
+    most: int
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 18:
+            return problems.add(path, "invalid_type", "A whole number is expected.")
+        if not self.least <= int(value) <= self.most:
+            return problems.add(path, "out_of_range", f"{self.least} to {self.most} is possible.")
+        return int(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+# Deeper than anything that a provider takes, and shallow enough for every reader behind.
+MAX_DEPTH: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Structure(FieldType):
+    """An object that goes to the provider as it is, whose rules the driver knows; `properties` only describe it."""
+
+    properties: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        if not isinstance(value, dict):
+            return problems.add(path, "invalid_type", "A JSON object is expected.")
+        if _is_deep(value):
+            return problems.add(path, "too_deep", f"At most {MAX_DEPTH} levels are possible.")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"} | ({"properties": dict(self.properties)} if self.properties else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Structures(FieldType):
+    """A list of `least` to `most` objects that go to the provider as they are."""
+
+    least: int
+    most: int
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        if not isinstance(value, list):
+            return problems.add(path, "invalid_type", "A list is expected.")
+        if not self.least <= len(value) <= self.most:
+            return problems.add(path, "out_of_range", f"{self.least} to {self.most} entries are possible.")
+        read = [Structure().read(item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
+        return MISSING if any(item is MISSING for item in read) else value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "object"}, "minItems": self.least, "maxItems": self.most}
+
+
+@dataclass(frozen=True, slots=True)
+class Words(FieldType):
+    """A list of `least` to `most` texts."""
+
+    least: int
+    most: int
+    word: Text = Text(1, 120)
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        if not isinstance(value, list):
+            return problems.add(path, "invalid_type", "A list is expected.")
+        if not self.least <= len(value) <= self.most:
+            return problems.add(path, "out_of_range", f"{self.least} to {self.most} entries are possible.")
+        read = [self.word.read(item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
+        return MISSING if any(item is MISSING for item in read) else read
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}, "minItems": self.least, "maxItems": self.most}
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested more than MAX_DEPTH levels; without recursion of its own."""
+    level = [value]
+    for _depth in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -19,6 +19,8 @@ _SIMPLE: dict[Any, dict[str, Any]] = {
     UUID: {"type": "string", "format": "uuid"},
     datetime: {"type": "string", "format": "date-time"},
     date: {"type": "string", "format": "date"},
+    # What a provider or a customer decides the form of.
+    dict[str, Any]: {"type": "object", "additionalProperties": True},
 }
 
 

@@ -69,11 +69,11 @@ class Reference:
     groups: list[tuple[str, str, list[Operation]]]
 
 
-def reference_of(schema: dict[str, Any], *, mount: str) -> Reference:
-    """Lay out an OpenAPI 3.0 document as drf-spectacular writes it."""
+def reference_of(schema: dict[str, Any], *, mount: str, auth: str) -> Reference:
+    """Lay out an OpenAPI 3.0 document as drf-spectacular writes it. `auth` is the header that carries the key."""
     components = schema["components"]["schemas"]
     operations = [
-        (described["tags"][0], _operation(method, f"/{mount}{path}", described, components))
+        (described["tags"][0], _operation(method, f"/{mount}{path}", described, components, auth))
         for path, methods in schema["paths"].items()
         for method, described in methods.items()
     ]
@@ -85,7 +85,7 @@ def reference_of(schema: dict[str, Any], *, mount: str) -> Reference:
     )
 
 
-def _operation(method: str, path: str, described: dict[str, Any], components: dict[str, Any]) -> Operation:
+def _operation(method: str, path: str, described: dict[str, Any], components: dict[str, Any], auth: str) -> Operation:
     content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
     examples = _examples(content)
     answers = [_answer(status, answer, components) for status, answer in described["responses"].items()]
@@ -101,7 +101,7 @@ def _operation(method: str, path: str, described: dict[str, Any], components: di
         examples=examples,
         answers=[answer for answer in answers if answer.status < "400"],
         problems=[answer for answer in answers if answer.status >= "400"],
-        curl=_curl(method.upper(), path, examples),
+        curl=_curl(method.upper(), path, examples, auth if described.get("security", [{}]) != [{}] else ""),
     )
 
 
@@ -186,8 +186,10 @@ def _base(schema: dict[str, Any]) -> str:
     return f"{text} or null" if schema.get("nullable") else text
 
 
-def _curl(method: str, path: str, examples: list[Example]) -> str:
-    lines = [f"curl {'-X ' + method + ' ' if method != 'GET' else ''}$BASE_URL{path}", '-H "X-API-Key: $API_KEY"']
+def _curl(method: str, path: str, examples: list[Example], auth: str) -> str:
+    lines = [f"curl {'-X ' + method + ' ' if method != 'GET' else ''}$BASE_URL{path}"]
+    if auth:
+        lines.append(f'-H "{auth}"')
     if examples:
         lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(json.dumps(json.loads(examples[0].text)))}"]
     return " \\\n  ".join(lines)

@@ -30,6 +30,8 @@ class Surface:
     urls: str
     guide: str
     tags: tuple[tuple[str, str], ...]
+    # The header that carries the key in examples.
+    auth: str = "X-API-Key: $API_KEY"
 
 
 SURFACES: Final[dict[str, Surface]] = {
@@ -47,6 +49,23 @@ SURFACES: Final[dict[str, Surface]] = {
                 ("Messages", "Sending and status."),
                 ("OTP", "One-time passwords."),
             ),
+        ),
+        Surface(
+            name="gateway",
+            title="Gateway API",
+            summary="Connect your customers' WhatsApp, Instagram and Messenger channels.",
+            mount="v1",
+            urls="api.gateway.urls",
+            guide="api.gateway.guide",
+            tags=(
+                ("Account", "Your account and its keys."),
+                ("Channels", "The numbers, pages and accounts that are connected."),
+                ("Customers", "The businesses that you serve, and how they connect their channels."),
+                ("Messages", "Sending, and what was sent and received."),
+                ("Templates", "Messages that Meta approves before they are sent."),
+                ("Webhooks", "Events as they happen."),
+            ),
+            auth="Authorization: Bearer $API_KEY",
         ),
     )
 }
@@ -84,7 +103,7 @@ def _schema_json(name: str) -> bytes:
 
 @cache
 def _reference(name: str) -> Reference:
-    return reference_of(surface_schema(name), mount=SURFACES[name].mount)
+    return reference_of(surface_schema(name), mount=SURFACES[name].mount, auth=SURFACES[name].auth)
 
 
 def docs_index(request: HttpRequest) -> HttpResponse:

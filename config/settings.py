@@ -89,6 +89,7 @@ MIDDLEWARE = [
 CREDENTIAL_PATHS: tuple[str, ...] = (
     "/api/",
     "/v1/",
+    "/setup/",
     "/webhook/",
     "/healthz",
     "/readyz",
@@ -243,6 +244,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.0.3",
     "SERVE_INCLUDE_SCHEMA": False,
+    # The surfaces name their components themselves.
+    "POSTPROCESSING_HOOKS": [],
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
@@ -254,6 +257,8 @@ INSTAGRAM_APP_SECRET = env.text("INSTAGRAM_APP_SECRET", "")
 META_GRAPH_VERSION = env.text("META_GRAPH_VERSION", "v25.0")
 META_APP_ID = env.text("META_APP_ID", "")
 META_APP_SECRET = env.text("META_APP_SECRET", "")
+# The configuration of "Facebook Login for Business" that the embedded sign-up uses.
+META_CONFIG_ID = env.text("META_CONFIG_ID", "")
 META_VERIFY_TOKEN = env.text("META_VERIFY_TOKEN", "")
 SANDBOX_URL = env.url("SANDBOX_URL", "http://127.0.0.1:8900")
 # Networks that a URL given by a user may reach although they are private, such as 10.1.0.0/16.
@@ -302,6 +307,8 @@ RETENTION_DAYS = env.days(
     },
 )
 RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, maximum=120)
+# How many organisations may be registered over the API from one address within an hour; 0 closes registration.
+REGISTRATIONS_PER_HOUR = env.integer("REGISTRATIONS_PER_HOUR", 20 if PRODUCTION else 1000, maximum=1_000_000)
 
 # Without one, production does not publish /metrics at all.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")

@@ -11,5 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *probes,
     *docs,
     path("api/v1/", include("api.transactional.urls")),
+    path("v1/", include("api.gateway.urls")),
+    path("setup/", include("messaging.setup.urls")),
     path("webhook/", include("messaging.inbound.urls")),
 ]

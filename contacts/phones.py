@@ -24,9 +24,10 @@ _REASONS = {
     NumberParseException.TOO_LONG: "is too long",
 }
 
-# Country code -> length of the national numbers before the last renumbering. Benin went from 8 to 10 digits on
-# 30 November 2024; address books, and accounts at the providers, still hold the old form, so it is passed on unchanged.
-FORMER_LENGTHS = {229: 8}
+# Country code -> national numbers in a form before the last renumbering, which address books and accounts at the
+# providers still hold: passed on unchanged. Benin went from 8 to 10 digits on 30 November 2024; Mexico dropped the 1 in
+# front of mobile numbers on 3 August 2019, and WhatsApp's own ids keep it.
+FORMER_NUMBERS = {229: re.compile(r"\d{8}"), 52: re.compile(r"1\d{10}")}
 
 
 @lru_cache(maxsize=65_536)
@@ -80,13 +81,13 @@ def _digits(number: phonenumbers.PhoneNumber) -> str:
 def _can_exist(number: phonenumbers.PhoneNumber) -> bool:
     if phonenumbers.is_possible_number(number):
         return True
-    length = len(phonenumbers.national_significant_number(number))
-    return length == FORMER_LENGTHS.get(number.country_code or 0)
+    former = FORMER_NUMBERS.get(number.country_code or 0)
+    return former is not None and former.fullmatch(phonenumbers.national_significant_number(number)) is not None
 
 
 def _former(text: str) -> bool:
     """Digits with country code in a form that was renumbered lately."""
-    return any(
-        len(text) == len(str(code)) + length and text.startswith(str(code)) and text.isdecimal()
-        for code, length in FORMER_LENGTHS.items()
+    return text.isascii() and any(
+        text.startswith(str(code)) and national.fullmatch(text, len(str(code)))
+        for code, national in FORMER_NUMBERS.items()
     )

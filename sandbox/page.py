@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.http import Reply, Request
+from sandbox.graph.signup import finish
+from sandbox.http import BadRequest, Reply, Request, json_object, json_reply
 
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol
@@ -19,6 +20,8 @@ FILES = {
     "phones.css": "text/css; charset=utf-8",
     "phones.js": "text/javascript; charset=utf-8",
     "bubbles.js": "text/javascript; charset=utf-8",
+    "signup.html": "text/html; charset=utf-8",
+    "signup.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 POLICY = (
@@ -37,6 +40,16 @@ def asset(request: Request, parts: list[str]) -> Reply:
         return Reply(404, b"not found", [("content-type", "text/plain")])
     content = (FOLDER / name).read_bytes()
     return Reply(200, content, [("content-type", FILES[name]), ("content-security-policy", POLICY), *SAFE])
+
+
+def signup(world: World, request: Request) -> Reply:
+    """The simulated sign-up dialog: GET shows it, POST finishes it."""
+    if request.method != "POST":
+        return asset(request, ["static", "signup.html"])
+    try:
+        return finish(world, json_object(request.body))
+    except BadRequest as error:
+        return json_reply({"error": str(error)}, error.status)
 
 
 def media(world: World, media_id: str) -> Reply:

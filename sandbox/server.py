@@ -75,6 +75,10 @@ class Application:
                 if not _same_origin(request):
                     return json_reply({"error": "calls from other web pages are refused"}, 403)
                 return control.handle(self.world, request, rest)
+            case ["dialog", "signup"]:
+                if not _same_origin(request):
+                    return json_reply({"error": "calls from other web pages are refused"}, 403)
+                return page.signup(self.world, request)
             case ["inbox", phone] if request.method == "GET":
                 return control.inbox(self.world, phone)
             case ["_media"]:

@@ -10,6 +10,7 @@ from sandbox.config import Config
 from sandbox.graph.account import Accounts, Number, Waba
 from sandbox.graph.media import MediaStore
 from sandbox.graph.messages import Throttled
+from sandbox.graph.signup import Codes
 from sandbox.graph.templates import BlockedNames, Template
 from sandbox.graph.tokens import Tokens
 from sandbox.ledger import Ledger
@@ -50,6 +51,7 @@ class World:
         self.webhook_url = self.config.webhook_url
         self.accounts = Accounts()
         self.tokens = Tokens()
+        self.codes = Codes()
         self.templates: dict[str, Template] = {}
         self.blocked_names = BlockedNames()
         self.throttled = Throttled()

@@ -40,7 +40,10 @@ def role_here(user: Any) -> str | None:
 
 
 class MembershipBackend(ModelBackend):
-    """Checks the password, then the right to be on this host; derives permissions from the role."""
+    """Checks the password, then the right to be on this host; derives permissions from the role.
+
+    `authenticate(..., anywhere=True)` leaves the host out: for APIs, which look at the memberships themselves.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -48,7 +51,7 @@ class MembershipBackend(ModelBackend):
         user = super().authenticate(
             request, username=(username or kwargs.get("email") or "").strip().lower(), password=password
         )
-        if not isinstance(user, User) or not self._may_enter(user):
+        if not isinstance(user, User) or not (kwargs.get("anywhere") or self._may_enter(user)):
             return None
         return user
 

@@ -67,8 +67,9 @@ told AS (
                             WHEN length(message.content::text) > {content_length} THEN {marker}
                             ELSE message.content END),
         'channel', jsonb_build_object(
-            'id', channel.uuid, 'number', channel.id, 'name', channel.name, 'kind', channel.kind,
-            'address', channel.address, 'is_sandbox', channel.is_sandbox, 'customer_id', customer.uuid),
+            'id', channel.uuid, 'reference', channel.reference, 'number', channel.id, 'name', channel.name,
+            'kind', channel.kind, 'address', channel.address, 'is_sandbox', channel.is_sandbox,
+            'customer_id', customer.uuid),
         'contact', CASE WHEN contact.id IS NOT NULL THEN jsonb_build_object(
             'id', contact.uuid, 'number', contact.id, 'name', contact.name, 'phone', contact.phone) END)
     FROM news

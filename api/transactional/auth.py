@@ -10,7 +10,7 @@ from django_tenants.utils import get_public_schema_name
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 
-from api.transactional.errors import Problem
+from api.problems import Problem
 from audit.actor import Kind, actor_name
 from tenants.connection import connection
 from tenants.errors import Forbidden

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Final
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 
-from api.bodies import BodyInvalid, FieldProblem
-from otp.limits import OtpLimitReached
-from tenants.errors import Conflict, Forbidden, InvalidInput, LimitReached, NotFound, ServiceError
+from api.problems import Problem
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -55,17 +50,10 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "temporarily_unavailable": (503, "The service is briefly not available"),
 }
 # What the services say of channels, in the words of this API.
-_RENAMED: Final[Mapping[str, tuple[str, str]]] = {
+RENAMED: Final[Mapping[str, tuple[str, str]]] = {
     "channel_not_connected": ("provider_not_connected", "The provider is not connected: it cannot send now."),
     "channel_not_found": ("provider_not_found", "There is no provider with this id."),
 }
-_STATUS_OF_ERROR: Final[tuple[tuple[type[ServiceError], int], ...]] = (
-    (InvalidInput, 422),
-    (NotFound, 404),
-    (Conflict, 409),
-    (Forbidden, 403),
-    (LimitReached, 429),
-)
 _TITLE_OF_STATUS: Final[Mapping[int, str]] = {
     403: "This is not allowed",
     404: "There is no such thing",
@@ -73,48 +61,6 @@ _TITLE_OF_STATUS: Final[Mapping[int, str]] = {
     422: "The request cannot be accepted",
     429: "A limit is reached",
 }
-
-
-@dataclass(eq=False)
-class Problem(Exception):
-    """An answer that is an error. `extra` are further members of the problem document, `headers` of the answer."""
-
-    code: str
-    detail: str
-    errors: list[FieldProblem] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
-    # Only for codes of services that have no row in PROBLEMS.
-    status: int = 0
-
-
-def problem_of(error: Exception, names: Mapping[str, str]) -> Problem:
-    """The problem that stands for `error`; unknown errors are `internal_error`.
-
-    `names`: what the fields of the services are called in this operation's body (`text.body` -> `message`).
-    """
-    problem = _problem_of(error)
-    problem.errors = [replace(item, field=names.get(item.field, item.field)) for item in problem.errors]
-    return problem
-
-
-def _problem_of(error: Exception) -> Problem:
-    match error:
-        case Problem():
-            return error
-        case BodyInvalid():
-            return Problem("validation_failed", _invalid_detail(error.problems), error.problems)
-        case ServiceError():
-            return _service_problem(error)
-        case RequestDataTooBig():
-            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return Problem("body_too_large", f"The body is larger than {limit} bytes.")
-        case UnreadablePostError():
-            return Problem("invalid_json", "The body ended before its announced length.")
-        case OperationalError() | InterfaceError():
-            return Problem("temporarily_unavailable", "Please try again in a moment.", headers={"Retry-After": "2"})
-        case _:
-            return Problem("internal_error", "The error has been recorded. Quote the request_id when you report it.")
 
 
 def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:
@@ -132,20 +78,3 @@ def problem_response(problem: Problem, request: HttpRequest) -> HttpResponse:
         **problem.extra,
     }
     return HttpResponse(orjson.dumps(document), status=status, content_type=CONTENT_TYPE, headers=problem.headers)
-
-
-def _invalid_detail(problems: list[FieldProblem]) -> str:
-    if len(problems) == 1:
-        return f"{problems[0].field}: {problems[0].message}"
-    return f"{len(problems)} fields are not valid: {', '.join(problem.field for problem in problems[:5])}."
-
-
-def _service_problem(error: ServiceError) -> Problem:
-    status = next(status for kind, status in _STATUS_OF_ERROR if isinstance(error, kind))
-    errors = [FieldProblem(name, error.code, text) for name, text in error.fields.items()]
-    headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    code, detail = _RENAMED.get(error.code, (error.code, error.message))
-    extra = {"limit": error.limit} if isinstance(error, OtpLimitReached) else {}
-    return Problem(code, detail, errors, headers, extra, status)

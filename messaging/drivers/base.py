@@ -281,6 +281,8 @@ class Driver(ABC):
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    # What software vendors call the network: WHATSAPP, FACEBOOK, INSTAGRAM, SMS; "" when it has no such name.
+    network: ClassVar[str] = ""
     capabilities: ClassVar[frozenset[Capability]]
     # Names of the entries of `Channel.secrets`, shown write-only in the admin.
     secret_fields: ClassVar[tuple[str, ...]]

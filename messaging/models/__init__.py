@@ -3,6 +3,7 @@ from messaging.models.customer import Customer
 from messaging.models.idempotency import IdempotencyRecord
 from messaging.models.message import Message, SendAttempt
 from messaging.models.run_count import RunCount
+from messaging.models.setup_link import SetupLink
 from messaging.models.template import MessageTemplate, TemplateSync
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "MessageTemplate",
     "RunCount",
     "SendAttempt",
+    "SetupLink",
     "TemplateSync",
 ]

@@ -77,6 +77,21 @@ def channel_by_uuid(*, schema: str, uuid: UUID) -> ChannelSnapshot:
     return snapshot
 
 
+def channel_by_public_id(*, schema: str, public_id: str) -> ChannelSnapshot:
+    """The channel that `public_id` names: the id its owner gave it (`reference`), or the text of our own.
+
+    At most 0.8 s old. Raises `NotFound`.
+    """
+    try:
+        return channel_by_uuid(schema=schema, uuid=UUID(public_id))
+    except ValueError:
+        # References never look like a UUID.
+        found = Channel.objects.filter(reference=public_id).values_list("uuid", flat=True).first()
+    if found is None:
+        raise NotFound("channel_not_found", "No such channel.")
+    return channel_by_uuid(schema=schema, uuid=found)
+
+
 def channel_create(
     *,
     organization: Organization,

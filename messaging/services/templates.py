@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit.services.recording import Change, audit_record, changes_record
 from messaging.drivers.base import Capability, ContentError
 from messaging.drivers.news import TemplateNews
 from messaging.drivers.registry import driver_of
@@ -85,6 +86,7 @@ def template_create(
         )
         MessageTemplate.objects.filter(pk=template.pk).update(provider_id=created.provider_id)
         template.refresh_from_db()
+        audit_record(action="template.created", subject=template, new={"category": category, "status": template.status})
     return template
 
 
@@ -138,6 +140,7 @@ def template_delete(*, channel: Channel, name: str) -> list[str]:
     with transaction.atomic():
         rows = list(templates_of(channel=channel).filter(name=name).select_for_update().order_by("pk"))
         _update(rows, {row.pk: {"status": MessageTemplate.Status.DELETED, "reason": ""} for row in rows})
+        changes_record(changes=[Change("template.deleted", row._meta.label_lower, row.pk, str(row)) for row in rows])
     if not existed and not languages:
         raise NotFound("template_not_found", f"There is no template {name[:100]}.")
     return languages

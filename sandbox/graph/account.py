@@ -48,6 +48,8 @@ class Number:
         self.verified_name = verified_name
         self.assumed = assumed
         self.registered = True
+        # Coexistence: the number stays on the WhatsApp Business app of a phone.
+        self.on_phone_app = False
         self.pin: str | None = None
         self.override: str | None = None
         self.throughput = SlidingWindow(1.0)
@@ -58,7 +60,7 @@ class Number:
 
     def as_json(self) -> dict[str, object]:
         """The node as GET shows it."""
-        return {
+        shown: dict[str, object] = {
             "verified_name": self.verified_name,
             "code_verification_status": "VERIFIED",
             "display_phone_number": formatted(self.display),
@@ -68,6 +70,9 @@ class Number:
             "throughput": {"level": "STANDARD"},
             "id": self.id,
         }
+        if self.on_phone_app:
+            shown["is_on_biz_app"] = True
+        return shown
 
 
 class Accounts:
@@ -93,6 +98,7 @@ class Accounts:
         number = Number(number_id, self.waba(waba_id), digits, name, assumed=False)
         if old is not None:
             number.registered, number.pin, number.override = old.registered, old.pin, old.override
+            number.on_phone_app = old.on_phone_app
         self.numbers[number_id] = number
         return number
 

@@ -84,6 +84,7 @@ def exchange_code(world: World, request: Request) -> Reply:
     if not code:
         raise required("code")
     token = f"{SANDBOX_PREFIX}-{code}"
+    world.codes.take(code, token)
     world.tokens.issued[token] = int(time.time())
     return json_reply({"access_token": token, "token_type": "bearer"})
 
@@ -120,6 +121,8 @@ def debug_token(world: World, request: Request) -> Reply:
 
 def _visible_wabas(world: World, token: str) -> list[str]:
     """The WABAs that a token opens, newest first."""
+    if token in world.codes.granted:
+        return world.codes.granted[token]
     return [waba.id for waba in reversed(world.accounts.wabas.values()) if world.tokens.may_use(token, waba)]
 
 

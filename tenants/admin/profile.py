@@ -39,7 +39,7 @@ class ProfileForm(_OrganizationForm):
 
     class Meta:
         model = Organization
-        fields = ("name", "default_country", "time_zone", "language")
+        fields = ("name", "brand_color", "default_country", "time_zone", "language")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +55,7 @@ class ProfileAdmin(SingleRowAdmin[Organization], ScopedAdmin[Organization]):
     form = ProfileForm
     readonly_fields = ("host", "plan_used", "public_id")
     fieldsets = (
-        (None, {"fields": ("name", "host", "public_id")}),
+        (None, {"fields": ("name", "brand_color", "host", "public_id")}),
         (_("Defaults"), {"fields": ("default_country", "time_zone", "language")}),
         (_("Plan"), {"fields": ("plan_used",)}),
     )

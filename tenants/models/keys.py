@@ -18,6 +18,7 @@ class ApiKey(models.Model):
 
     class Surface(models.TextChoices):
         TRANSACTIONAL = "transactional", _("Transactional (/api/v1)")
+        GATEWAY = "gateway", _("Gateway (/v1)")
 
     class Mode(models.TextChoices):
         LIVE = "live", _("Live")

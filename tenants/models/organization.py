@@ -64,6 +64,15 @@ class Organization(TenantMixin):
     )
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
     language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES, default="en")
+    brand_color = models.CharField(
+        _("brand colour"),
+        max_length=7,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("Six hexadecimal digits after #, such as #128361."))],
+        help_text=_("Colour of the pages that your customers see, such as #128361."),
+    )
     is_template = models.BooleanField(default=False, editable=False)
     # Digest of the tenant migrations that this schema holds: equal to the code's digest = nothing to migrate.
     schema_digest = models.CharField(max_length=64, blank=True, editable=False)

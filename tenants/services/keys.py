@@ -37,9 +37,20 @@ SCOPES: Final[Mapping[str, Mapping[str, str | Promise]]] = {
         "messages:read": _("Read the status of messages"),
         "otp:send": _("Send one-time passwords"),
         "otp:verify": _("Verify one-time passwords"),
-    }
+    },
+    ApiKey.Surface.GATEWAY: {
+        "keys": _("List keys and make new ones"),
+        "channels:read": _("List the channels"),
+        "channels:write": _("Connect channels and make setup links"),
+        "customers": _("List and add customers"),
+        "messages:send": _("Send messages"),
+        "messages:read": _("Read messages, with what they say"),
+        "templates:read": _("List templates"),
+        "templates:write": _("Submit and delete templates"),
+        "webhooks": _("Manage webhooks and see their deliveries"),
+    },
 }
-PREFIXES: Final[Mapping[str, str]] = {ApiKey.Surface.TRANSACTIONAL: "rf"}
+PREFIXES: Final[Mapping[str, str]] = {ApiKey.Surface.TRANSACTIONAL: "rf", ApiKey.Surface.GATEWAY: "iq"}
 MAX_RATE_PER_MINUTE: Final = 1_000_000
 # What is revoked, suspended or changed must be effective within one second on every process.
 CACHE_SECONDS: Final = 0.8

@@ -63,12 +63,15 @@ def organization_create(
     default_country: str = "BJ",
     time_zone: str = "UTC",
     language: str = "en",
+    is_new_owner: bool = False,
 ) -> Organization:
     """A complete organisation: row, schema, host, subscription and, when `owner_email` is given, its owner.
 
     One transaction: a failure leaves nothing behind. An existing account becomes owner and keeps its password; a new
     one needs none (it can be invited or set later), but a password that is given must satisfy the password rules.
-    Raises InvalidInput naming the fields, Conflict `template_not_ready`, and RuntimeError on an organisation's schema.
+    `is_new_owner` refuses an address that has an account already (Conflict email_taken): for people who register
+    themselves, whose address nobody has checked. Raises InvalidInput naming the fields, Conflict `template_not_ready`,
+    and RuntimeError on an organisation's schema.
     """
     _require_public_schema()
     organization = Organization(
@@ -84,7 +87,7 @@ def organization_create(
         _creation_lock(f"slug {slug}", f"owner {(owner_email or '').strip().lower()}")
         _validate(organization)
         # Before the clone, because a password's hash takes longer than the clone holds locks on the platform's tables.
-        owner = _owner_account(owner_email, owner_password) if owner_email else None
+        owner = _owner_account(owner_email, owner_password, is_new=is_new_owner) if owner_email else None
         # Before any row: the clone's foreign keys lock the platform's tables, and a writer who waited for that lock
         # with rows of its own in them would be waited for in turn.
         organization.schema_digest = schema_clone(organization.schema_name)
@@ -252,9 +255,11 @@ def _validate(organization: Organization) -> None:
         raise InvalidInput("slug_taken", "This address is in use.", {"slug": "its address is in use"})
 
 
-def _owner_account(email: str, password: str | None) -> User:
+def _owner_account(email: str, password: str | None, *, is_new: bool) -> User:
     """The account of this address, or a new one that is checked but not saved yet. Raises InvalidInput."""
     existing = User.objects.filter(email__iexact=email.strip()).first()
+    if existing is not None and is_new:
+        raise Conflict("email_taken", "This e-mail address has an account already.", {"owner_email": "has an account"})
     if existing is not None:
         return existing
     user = User(email=email.strip().lower())

@@ -46,3 +46,9 @@ def test_what_people_type_becomes_e164_digits(typed, country, expected):
 def test_what_cannot_be_a_number_says_why(typed, reason):
     with pytest.raises(BadPhone, match=reason):
         phone_normalise(typed, "BJ")
+
+
+@pytest.mark.parametrize("typed", ["5215512345678", "+52 1 55 1234 5678", "005215512345678"])
+def test_mexican_mobile_numbers_keep_the_one_that_whatsapp_knows_them_by(typed):
+    assert phone_normalise(typed, "BJ") == "5215512345678"
+    assert phone_normalise("+525512345678", "BJ") == "525512345678"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from messaging.drivers.registry import drivers
 from webhooks_app.formats.neutral import NeutralEvent, text_of
 
 
@@ -12,7 +13,10 @@ def body(event: NeutralEvent) -> dict[str, Any]:
     channel = event.part("channel")
     top: dict[str, Any] = {"event": event.name}
     if channel:
-        top["channel"] = {"id": channel.get("id"), "type": _channel_type(channel.get("kind"))}
+        top["channel"] = {
+            "id": channel.get("reference") or channel.get("id"),
+            "type": _channel_type(channel.get("kind")),
+        }
         top["customerId"] = channel.get("customer_id")
     if event.type == "message.received":
         return top | _received(event)
@@ -33,8 +37,9 @@ def body(event: NeutralEvent) -> dict[str, Any]:
 
 
 def _channel_type(kind: Any) -> str:
-    """`WHATSAPP` for `whatsapp_cloud`, `SMS` for `sms_http`."""
-    return str(kind or "").partition("_")[0].upper()
+    """`WHATSAPP` for `whatsapp_cloud`, `FACEBOOK` for `messenger`; `SMS` for `sms_http`."""
+    driver = drivers().get(str(kind))
+    return (driver.network if driver else "") or str(kind or "").partition("_")[0].upper()
 
 
 def _received(event: NeutralEvent) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from django.http import HttpResponse
 
 from api.bodies import BodyInvalid, FieldProblem
 from api.body_types import uuid_read
+from api.problems import Problem
 from api.transactional.documents import operation
 from api.transactional.endpoint import Call, Endpoint, json_response
-from api.transactional.errors import Problem
 from api.transactional.inputs import SendBulkInput, SendMediaInput, SendMessageInput
 from api.transactional.outputs import BulkAccepted, BulkRejection, MessageStatus, PublicStatus, SendAccepted
 from api.transactional.views.providers import provider_of
@@ -146,7 +146,7 @@ class MessageView(Endpoint):
         answer=MessageStatus,
         done="The status.",
         errors=("message_not_found",),
-        path_id="The message's id (`messageId`).",
+        path={"id": "The message's id (`messageId`)."},
     )
     def get(self, call: Call, id: str) -> HttpResponse:
         row = _message_row(call, id)

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpResponse
 
 from api.body_types import uuid_read
+from api.problems import Problem
 from api.transactional.documents import operation
 from api.transactional.endpoint import Call, Endpoint, json_response
-from api.transactional.errors import Problem
 from api.transactional.outputs import DailyStats, ProviderDetail, ProviderList, ProviderSummary
 from messaging.models import Channel
 from messaging.reports import channel_day, channel_risks, channel_warmup_day
@@ -61,7 +61,7 @@ class ProviderView(Endpoint):
         answer=ProviderDetail,
         done="The provider.",
         errors=("provider_not_found",),
-        path_id="Id of the provider.",
+        path={"id": "Id of the provider."},
     )
     def get(self, call: Call, id: str) -> HttpResponse:
         uuid = uuid_read(id)

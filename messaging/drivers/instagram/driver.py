@@ -19,6 +19,7 @@ class InstagramDriver(ChatDriver):
 
     kind: ClassVar[str] = "instagram"
     label: ClassVar[str] = "Instagram"
+    network: ClassVar[str] = "INSTAGRAM"
     channel_settings: ClassVar[tuple[ChannelSetting, ...]] = (LOGIN_SETTING, HUMAN_AGENT_SETTING)
     address_kind: ClassVar[AddressKind] = webhook.IGSID
     address_kinds: ClassVar[tuple[AddressKind, ...]] = (webhook.IGSID,)

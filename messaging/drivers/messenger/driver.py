@@ -16,6 +16,7 @@ class MessengerDriver(ChatDriver):
 
     kind: ClassVar[str] = "messenger"
     label: ClassVar[str] = "Messenger"
+    network: ClassVar[str] = "FACEBOOK"
     # The metadata of a message comes back with its echo.
     capabilities: ClassVar[frozenset[Capability]] = ChatDriver.capabilities | {Capability.STATUS_ECHO}
     address_kind: ClassVar[AddressKind] = webhook.PSID

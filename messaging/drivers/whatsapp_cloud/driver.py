@@ -21,11 +21,12 @@ from messaging.drivers.base import (
     Sent,
     WebhookPart,
 )
+from messaging.drivers.connecting import Access, ConnectDriver, Found
 from messaging.drivers.meta.graph import GRAPH_VERSION, SECRET_FIELDS, json_post
 from messaging.drivers.templates import Components, TemplateCreated, TemplateDraft, TemplateDriver, TemplatePage
 from messaging.drivers.uploads import MediaDriver, MediaFile, MediaLimit, MediaReference
+from messaging.drivers.whatsapp_cloud import connect, media, template_calls, template_rules, template_values, webhook
 from messaging.drivers.whatsapp_cloud import content as content_rules
-from messaging.drivers.whatsapp_cloud import media, template_calls, template_rules, template_values, webhook
 from messaging.drivers.whatsapp_cloud.config import phone_url
 from messaging.drivers.whatsapp_cloud.errors import ERRORS
 
@@ -36,11 +37,12 @@ _NOTES: Final = {
 }
 
 
-class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
+class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
     """One instance serves all WhatsApp numbers. `graph_version` is used by channels that do not name their own."""
 
     kind: ClassVar[str] = "whatsapp_cloud"
     label: ClassVar[str] = "WhatsApp (Cloud API)"
+    network: ClassVar[str] = "WHATSAPP"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CARDS}
     address_kinds: ClassVar[tuple[AddressKind, ...]] = (PHONE, webhook.BSUID)
     secret_fields: ClassVar[tuple[str, ...]] = SECRET_FIELDS
@@ -154,6 +156,32 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver):
 
     def read_template_delete(self, response: HttpResponse) -> bool:
         return template_calls.read_delete(response)
+
+    connect_scopes: ClassVar[tuple[str, ...]] = connect.SCOPES
+
+    def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+        return connect.accounts_granted(targets)
+
+    def build_lookup(self, access: Access, external_id: str) -> HttpRequest:
+        return connect.build_lookup(access, external_id)
+
+    def read_lookup(self, response: HttpResponse) -> Found:
+        return connect.read_lookup(response)
+
+    def build_addresses(self, access: Access, account_id: str) -> HttpRequest:
+        return connect.build_addresses(access, account_id)
+
+    def read_addresses(self, response: HttpResponse, account_id: str) -> tuple[Found, ...]:
+        return connect.read_addresses(response, account_id)
+
+    def build_subscribe(self, access: Access, found: Found) -> HttpRequest:
+        return connect.build_subscribe(access, found)
+
+    def build_register(self, access: Access, found: Found, pin: str) -> HttpRequest:
+        return connect.build_register(access, found, pin)
+
+    def read_done(self, response: HttpResponse) -> None:
+        connect.read_done(response)
 
     def _post(self, channel: ChannelInfo, body: Mapping[str, Any]) -> HttpRequest:
         return json_post(channel, f"{phone_url(channel, self.graph_version)}/messages", body)

@@ -1,0 +1,159 @@
+// The hosted setup page: opens Meta's dialog (or the simulated one), hands its code to the server, shows how far it got.
+const setup = JSON.parse(document.getElementById("setup").textContent);
+const texts = setup.texts;
+const part = (id) => document.getElementById(id);
+let state = setup.state;
+// What the dialog reported about the number: Meta tells it by message, before or after the code.
+let reported = {};
+let network = setup.networks[0].id;
+
+function make(tag, values = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), values);
+  element.append(...children);
+  return element;
+}
+
+function say(problem) {
+  part("problem").hidden = !problem;
+  part("problem").textContent = problem || "";
+}
+
+function busy(on) {
+  for (const button of document.querySelectorAll("button")) button.disabled = on;
+}
+
+function show() {
+  const steps = part("steps");
+  steps.hidden = !state.started;
+  const next = state.steps.findIndex((step) => !step.done);
+  steps.replaceChildren(...state.steps.map((step, place) =>
+    make("li", {className: step.done ? "done" : place === next ? "now" : "", textContent: step.name})));
+  say(state.error);
+  const fresh = state.step === "exchange";
+  part("coexistence-row").hidden = !fresh || !setup.networks.some((one) => one.id === "WHATSAPP");
+  part("cancel").hidden = state.isDone || !setup.hasRedirect;
+  const work = part("work");
+  if (state.isDone) work.replaceChildren(...done());
+  else if (state.numbers.length) work.replaceChildren(choice());
+  else if (fresh) work.replaceChildren(...setup.networks.map(connectButton));
+  else work.replaceChildren(retryForm());
+}
+
+function connectButton(one) {
+  const button = make("button", {type: "button", textContent: texts.connect.replace("%s", one.label)});
+  button.addEventListener("click", () => { network = one.id; connect(); });
+  return button;
+}
+
+function choice() {
+  const form = make("form");
+  const fields = make("fieldset", {}, make("legend", {textContent: texts.choose}));
+  state.numbers.forEach((number, place) => fields.append(make("label", {},
+    make("input", {type: "radio", name: "number", value: number.external_id, checked: place === 0}), number.label)));
+  form.append(fields, make("button", {textContent: texts.use}));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    post("continue", {externalId: new FormData(form).get("number")});
+  });
+  return form;
+}
+
+function retryForm() {
+  const form = make("form");
+  const pin = make("input", {inputMode: "numeric", maxLength: 6, pattern: "[0-9]{6}", autocomplete: "off", id: "pin"});
+  if (state.step === "register") form.append(make("label", {className: "pin"}, texts.pin, pin));
+  form.append(make("button", {textContent: texts.retry}));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    post("continue", {pin: pin.value});
+  });
+  return form;
+}
+
+function done() {
+  if (state.redirect) setTimeout(() => location.assign(state.redirect), 1200);
+  return [make("h2", {textContent: texts.done}),
+    make("p", {textContent: state.redirect ? texts.leaving : texts.doneText.replace("%s", state.channel)})];
+}
+
+async function post(action, values) {
+  busy(true);
+  say("");
+  try {
+    const response = await fetch(`${setup.url}/${action}${location.search}`, {
+      method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(values), credentials: "omit",
+    });
+    const answer = await response.json();
+    if (answer.redirect) return location.assign(answer.redirect);
+    if (answer.state) { state = answer.state; show(); }
+    if (answer.problem) say(answer.problem);
+  } catch (error) {
+    say(texts.offline);
+  } finally {
+    busy(false);
+  }
+}
+
+window.addEventListener("message", (event) => {
+  if (!setup.origins.includes(event.origin) || typeof event.data !== "string") return;
+  let message;
+  try { message = JSON.parse(event.data); } catch (error) { return; }
+  if (message === null || message.type !== "WA_EMBEDDED_SIGNUP") return;
+  const data = message.data || {};
+  if (message.event === "CANCEL" || message.event === "ERROR") reported = {problem: data.error_message || texts.cancelled};
+  else reported = {
+    accountId: data.waba_id, externalId: data.phone_number_id,
+    isCoexistence: message.event === "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING",
+  };
+});
+
+function connect() {
+  reported = {};
+  say("");
+  busy(true);
+  const coexistence = network === "WHATSAPP" && part("coexistence").checked;
+  const login = setup.sandboxDialog ? simulatedLogin : metaLogin;
+  login(coexistence, (code, problem) => {
+    busy(false);
+    // The report may come a moment after the code.
+    setTimeout(() => {
+      if (!code) return say(problem || reported.problem || texts.cancelled);
+      const {problem: _ignored, ...values} = reported;
+      post("connect", {code, network, ...values});
+    }, 300);
+  });
+}
+
+function metaLogin(coexistence, answer) {
+  const extras = {setup: {}, sessionInfoVersion: "3"};
+  if (coexistence) extras.featureType = "whatsapp_business_app_onboarding";
+  if (!window.FB) return answer(null, texts.sdk);
+  window.FB.login((response) => answer(response.authResponse && response.authResponse.code), {
+    config_id: setup.configId, response_type: "code", override_default_response_type: true, extras,
+  });
+}
+
+function simulatedLogin(coexistence, answer) {
+  const query = new URLSearchParams({origin: location.origin, coexistence: coexistence ? "1" : "0"});
+  const dialog = window.open(`${setup.sandboxDialog}?${query}`, "signup", "width=480,height=640");
+  if (!dialog) return answer(null, texts.blocked);
+  const watch = setInterval(() => { if (dialog.closed) finish(null); }, 500);
+  function listen(event) {
+    if (!setup.origins.includes(event.origin) || typeof event.data !== "string") return;
+    const message = JSON.parse(event.data);
+    if (message.type === "SANDBOX_LOGIN") finish(message.code);
+  }
+  function finish(code) {
+    clearInterval(watch);
+    window.removeEventListener("message", listen);
+    answer(code);
+  }
+  window.addEventListener("message", listen);
+}
+
+if (!setup.sandboxDialog) {
+  window.fbAsyncInit = () => window.FB.init({appId: setup.appId, autoLogAppEvents: true, xfbml: false, version: setup.version});
+  document.head.append(make("script", {src: "https://connect.facebook.net/en_US/sdk.js", async: true}));
+}
+part("cancel").addEventListener("click", () => post("cancel", {}));
+show();

@@ -1,0 +1,112 @@
+"""People who come by themselves: a new organisation with its owner and a first API key, in one step."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.db import transaction
+from django.db.models import Q
+
+from tenants.errors import Conflict, Forbidden, InvalidInput, LimitReached
+from tenants.models import ApiKey, Membership, Organization, User
+from tenants.roles import role_allows
+from tenants.services.keys import api_key_create
+from tenants.services.organizations import organization_create
+
+_SLUG_LENGTH: Final = 32
+_TRIES: Final = 5
+_ALPHABET: Final = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What came into being; `api_key` is shown once."""
+
+    organization: Organization
+    email: str
+    api_key: str
+
+
+def account_register(*, name: str, email: str, password: str, surface: str, scopes: Iterable[str]) -> Registered:
+    """An organisation called `name` with `email` as its owner and a live key of `surface`; all of it or nothing.
+
+    The short name is made from the name. Call it on the public schema. Raises `Conflict` email_taken, and
+    `InvalidInput` whose fields are name, owner_email, owner_password.
+    """
+    wanted = sorted(scopes)
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                organization = organization_create(
+                    name=name,
+                    slug=_slug(name, is_random=attempt > 0),
+                    owner_email=email,
+                    owner_password=password,
+                    is_new_owner=True,
+                )
+                owner = User.objects.get(email__iexact=email.strip())
+                _key, plain = api_key_create(
+                    organization=organization,
+                    name="First key",
+                    surface=surface,
+                    mode=ApiKey.Mode.LIVE,
+                    scopes=wanted,
+                    created_by=owner,
+                )
+                return Registered(organization, owner.email, plain)
+        except InvalidInput as error:
+            if error.code not in ("slug_taken", "slug_reserved"):
+                raise
+    raise Conflict("slug_taken", "No short name could be found for this name. Try another one.")
+
+
+def account_by_password(
+    *, request: object, email: str, password: str, account_uuid: str = ""
+) -> tuple[User, Organization]:
+    """Who this is, and the organisation whose API keys they may make; too many wrong passwords lock them out.
+
+    `account_uuid` chooses among several. Raises `Forbidden` login_failed, key_creation_refused; `LimitReached`
+    login_locked; `InvalidInput` account_ambiguous.
+    """
+    user = authenticate(request, username=email, password=password, anywhere=True)  # type: ignore[arg-type]
+    if getattr(request, "axes_locked_out", False):
+        # Its middleware would answer with a web page.
+        request.axes_locked_out = False  # type: ignore[attr-defined]
+        text = "Too many wrong passwords from this address. Try again later."
+        raise LimitReached("login_locked", text, retry_after=settings.AXES_COOLOFF_TIME * 3600)
+    if not isinstance(user, User):
+        raise Forbidden("login_failed", "E-mail address or password are not right.")
+    memberships = Membership.objects.select_related("organization").filter(
+        Q(organization__status=Organization.Status.ACTIVE), user=user, is_suspended=False
+    )
+    if account_uuid:
+        memberships = memberships.filter(organization__uuid=account_uuid)
+    allowed = [
+        membership.organization
+        for membership in memberships.order_by("pk")
+        if role_allows(role=membership.role, app_label="tenants", model="apikey", action="add")
+    ]
+    if not allowed:
+        raise Forbidden("key_creation_refused", "You may not make API keys there.")
+    if len(allowed) > 1:
+        text = f"Name one of: {', '.join(str(organization.uuid) for organization in allowed[:20])}."
+        raise InvalidInput("account_ambiguous", "You belong to several accounts. " + text, {"accountId": text})
+    return user, allowed[0]
+
+
+def _slug(name: str, *, is_random: bool) -> str:
+    """A short name out of `name`: ASCII letters, digits and dashes; with a random end when it was taken."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-").lstrip(string.digits + "-")[:_SLUG_LENGTH].rstrip("-")
+    if is_random or len(slug) < 3:
+        end = "".join(secrets.choice(_ALPHABET) for _i in range(6))
+        slug = f"{slug or 'org'}-{end}"
+    return slug
