@@ -70,7 +70,7 @@ def _judge(node: dict[str, Any], plan: Plan) -> None:
 
 
 def _rows(node: dict[str, Any]) -> int:
-    return round(node["Actual Rows"] * node["Actual Loops"])
+    return int(node["Actual Rows"] * node["Actual Loops"])
 
 
 def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

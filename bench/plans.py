@@ -83,7 +83,7 @@ def engine_statements(filled: Filled) -> list[Statement]:
     other = filled.channel_ids[1]
     seconds, window = timedelta(seconds=50), timedelta(seconds=120)
     take = {"schema": filled.schema, "key": str(other), "channel": other, "owner": "x", "lease": seconds,
-            "stale": seconds}  # fmt: skip
+            "stale": seconds, "limit": 500}  # fmt: skip
     claim = {"lane": lane.pk, "fence": 5, "channel": channel, "limit": 500}
     sent = list(
         Message.objects.filter(channel_id=channel, status="sent")

@@ -163,14 +163,15 @@ ORDER BY health.queued DESC, health.measured_at DESC LIMIT 500
 
 def _channels() -> Iterator[Metric]:
     labels = ["organization", "channel", "channel_id"]
-    families = [GaugeMetricFamily(name, text, labels=labels) for name, text in _CHANNEL_GAUGES.items()]
-    sent = CounterMetricFamily("griot_channel_sent", "Messages that the channel has sent", labels=labels)
+    families: list[GaugeMetricFamily | CounterMetricFamily] = [
+        GaugeMetricFamily(name, text, labels=labels) for name, text in _CHANNEL_GAUGES.items()
+    ]
+    families.append(CounterMetricFamily("griot_channel_sent", "Messages that the channel has sent", labels=labels))
     for slug, name, channel_id, *values in _rows(_CHANNELS):
         label = [str(slug), str(name), str(channel_id)]
-        for family, value in zip([*families, sent], values, strict=True):
+        for family, value in zip(families, values, strict=True):
             family.add_metric(label, float(str(value)))
     yield from families
-    yield sent
 
 
 def _flow() -> Iterator[Metric]:
