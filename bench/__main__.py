@@ -10,7 +10,7 @@ from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "plans", "tenants")
+PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "webhooks", "plans", "tenants")
 
 
 def main() -> int:
@@ -45,6 +45,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     from bench.stages import rows_stages
     from bench.statuses import rows_statuses
     from bench.tenants import rows_tenants
+    from bench.webhooks import rows_webhooks
     from tenants.models import Organization
 
     organization = Organization.objects.get(slug=instance.demo["organization"]["slug"])
@@ -60,13 +61,14 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
             instance, organization, channels=500, flood=100_000 // scale, seconds=20 // min(scale, 2)
         ),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
+        "webhooks": lambda: rows_webhooks(instance, organization, count=20_000 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
         "tenants": lambda: rows_tenants(instance, number=1000 // scale),
     }
     for name in PARTS:
         if name not in wanted:
             continue
-        if name not in ("api", "bulk", "stages", "plans") and not instance.running("dispatch"):
+        if name not in ("api", "bulk", "stages", "webhooks", "plans") and not instance.running("dispatch"):
             # What the API parts accepted would otherwise be sent beside the next measurements.
             queue_clear(organization)
             instance.start("dispatch")

@@ -91,7 +91,8 @@ WITH news AS (
     SELECT message.id, row.type, row.place, provider_id, sent_at, delivered_at, read_at, failed_at,
            error_code, error_reason
     FROM unnest(%(ids)s::bigint[], %(types)s::text[]) WITH ORDINALITY AS row(id, type, place)
-    JOIN {schema}.messaging_message message ON message.id = row.id),
+    JOIN {schema}.messaging_message message ON message.id = row.id
+    WHERE EXISTS (SELECT 1 FROM {schema}.webhooks_app_endpoint WHERE is_active)),
 {message_events}
 SELECT {woken}
 """
