@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -91,6 +92,7 @@ CREDENTIAL_PATHS: tuple[str, ...] = (
     "/v1/",
     "/setup/",
     "/webhook/",
+    "/media/",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -218,7 +220,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "var" / "static"))
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -227,6 +229,30 @@ STORAGES = {
     },
 }
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "var" / "media"))
+# Files of messages: the local disk, or an S3-compatible service when a bucket is named.
+MEDIA_URL_SECONDS = env.integer("MEDIA_URL_SECONDS", 3600, minimum=60, maximum=604_800)
+MEDIA_DOCUMENT_TYPES = env.words("MEDIA_DOCUMENT_TYPES", "text/csv,application/zip,application/rtf")
+MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET", "")
+MEDIA_S3_ENDPOINT = env.text("MEDIA_S3_ENDPOINT", "")
+MEDIA_S3_REGION = env.text("MEDIA_S3_REGION", "")
+MEDIA_S3_ACCESS_KEY = env.text("MEDIA_S3_ACCESS_KEY", "")
+MEDIA_S3_SECRET_KEY = env.text("MEDIA_S3_SECRET_KEY", "")
+STORAGES["media"] = (
+    {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_S3_BUCKET,
+            "endpoint_url": MEDIA_S3_ENDPOINT or None,
+            "region_name": MEDIA_S3_REGION or None,
+            "access_key": MEDIA_S3_ACCESS_KEY or None,
+            "secret_key": MEDIA_S3_SECRET_KEY or None,
+            "default_acl": "private",
+            "file_overwrite": True,
+        },
+    }
+    if MEDIA_S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
+)
 # 10,000 recipients with variables fit in 12 MB; Meta's webhooks are 3 MB at most.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("REQUEST_MAX_BYTES", 12 * 1024 * 1024, minimum=1024)
 

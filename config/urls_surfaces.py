@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("api.transactional.urls")),
     path("v1/", include("api.gateway.urls")),
     path("setup/", include("messaging.setup.urls")),
+    path("media/", include("messaging.media.urls")),
     path("webhook/", include("messaging.inbound.urls")),
 ]

@@ -114,7 +114,9 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
         context |= {
             "title": str(contact),
             "subtitle": None,
-            "conversation": conversation_of(contact_id=contact.pk, limit=_CONVERSATION),
+            "conversation": conversation_of(
+                contact_id=contact.pk, limit=_CONVERSATION, organization_uuid=organization_of(request).uuid
+            ),
             "conversation_cap": _CONVERSATION,
         }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -53,6 +53,8 @@ def content_preview(content: Mapping[str, Any], *, is_sensitive: bool, limit: in
     if content.get(CONTENT_REMOVED) is True:
         return _("The text is no longer kept.")
     kind = str(content.get("type", ""))
+    if content.get("revoked"):
+        return f"[{kind}: taken back]"
     part = content.get(kind)
     text = ""
     if isinstance(part, Mapping):

@@ -9,8 +9,8 @@ import requests
 
 from messaging.dispatch.channel_state import channel_info
 from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse, SendError
-from messaging.media import http_send
 from messaging.models import Channel
+from messaging.provider_http import http_send
 from tenants.errors import Conflict, InvalidInput
 
 T = TypeVar("T")

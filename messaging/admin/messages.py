@@ -26,6 +26,7 @@ from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_of, organization_site
+from messaging.admin.files import files_of
 from messaging.admin.message_filters import ChannelFilter, StatusFilter
 from messaging.admin.phone_search import address_query
 from messaging.admin.send_form import SendForm
@@ -127,7 +128,9 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         message: Message = context["original"]
         attempts = list(SendAttempt.objects.filter(message_id=message.pk).order_by("id")[:_ATTEMPTS_SHOWN])
+        shown = files_of(message_ids=[message.pk], organization_uuid=organization_of(request).uuid)
         context |= {
+            "files": shown.get(message.pk, []),
             "story": message_story(message, attempts),
             "advice": message_advice(message),
             "body_text": content_preview(message.content, is_sensitive=message.is_sensitive, limit=4096),

@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.files import FileResolver
 from messaging.dispatch.health import HealthNotes
 from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
 from messaging.dispatch.outcomes import (
@@ -32,6 +33,7 @@ from messaging.dispatch.pacing import Pacer
 from messaging.dispatch.store import DATABASE_AWAY, Store
 from messaging.dispatch.transport import NotSent, Transport
 from messaging.drivers.base import Ambiguous, Outgoing, SendError
+from messaging.media.references import MARK
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +101,7 @@ class Lane:
         self.schema = schema
         self.channel_id = channel_id
         self._store = Store(schema=schema, channel_id=channel_id, pool=pool)
+        self._files = FileResolver(store=self._store, transport=transport)
         self._transport = transport
         self._owner = owner
         self._memory = {} if memory is None else memory
@@ -418,8 +421,12 @@ class Lane:
         driver = self._channel.driver
         try:
             kind = driver.address_kind_of(address)
-            outgoing = Outgoing(uuid, address, orjson.loads(content), kind, reply_to)
-            request = driver.build_send(self._channel.info, outgoing)
+            parsed = orjson.loads(content)
+            if MARK in content:
+                parsed = await self._files.resolve(driver, self._channel.info, parsed)
+            request = driver.build_send(self._channel.info, Outgoing(uuid, address, parsed, kind, reply_to))
+        except SendError as error:
+            return result_refused(message_id=message_id, address=address, attempts=attempts, error=error)
         except Exception as error:
             # A poison row must not stop the lane: it fails alone, with its reason; the log has the traceback.
             log.exception("message_not_prepared", schema=self.schema, message=uuid)

@@ -242,6 +242,22 @@ news AS (
 SELECT {woken}
 """
 
+# A file kept here, and its copy at the channel's provider while that lives for another hour.
+FILE = """
+SELECT file.id, file.path, file.mime_type, file.filename, organization.uuid, copy.media_id
+FROM {schema}.messaging_mediafile file
+JOIN public.tenants_organization organization ON organization.schema_name = %(schema)s
+LEFT JOIN {schema}.messaging_providercopy copy
+  ON copy.file_id = file.id AND copy.channel_id = %(channel)s AND copy.expires_at > now() + interval '1 hour'
+WHERE file.uuid = %(uuid)s AND file.state = 'stored'
+"""
+
+FILE_COPY = """
+INSERT INTO {schema}.messaging_providercopy (file_id, channel_id, media_id, expires_at)
+VALUES (%(file)s, %(channel)s, %(media_id)s, now() + %(days)s * interval '1 day')
+ON CONFLICT (file_id, channel_id) DO UPDATE SET media_id = excluded.media_id, expires_at = excluded.expires_at
+"""
+
 # Our own message that came back before its answer and was taken for one written elsewhere.
 FORGET_ECHO = """
 DELETE FROM {schema}.messaging_message
@@ -326,6 +342,8 @@ class Statements:
     recall_taken: bytes
     settle: bytes
     forget_echo: bytes
+    file: bytes
+    file_copy: bytes
     pause: bytes
     first_send: bytes
     suppress: bytes
@@ -350,6 +368,8 @@ def statements(schema: str) -> Statements:
         recall_taken=fill(RECALL_TAKEN),
         settle=fill(SETTLE),
         forget_echo=fill(FORGET_ECHO),
+        file=fill(FILE),
+        file_copy=fill(FILE_COPY),
         pause=fill(PAUSE),
         first_send=fill(FIRST_SEND),
         suppress=fill(SUPPRESS),

@@ -56,6 +56,14 @@ PHONE: Final = AddressKind("phone", re.compile(r"[0-9]{5,20}"), "phone number")
 
 
 @dataclass(frozen=True, slots=True)
+class MediaLimit:
+    """What a provider takes for one kind of file: the largest size in bytes and the MIME types."""
+
+    max_bytes: int
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSetting:
     """A setting of `Channel.config` that staff choose: yes or no, or one of `choices` (value, label)."""
 
@@ -286,6 +294,8 @@ class Driver(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     # Names of the entries of `Channel.secrets`, shown write-only in the admin.
     secret_fields: ClassVar[tuple[str, ...]]
+    # Kind of a file (image, video, ...) -> the largest size and the types, in and out.
+    media_limits: ClassVar[Mapping[str, MediaLimit]] = {}
     # What staff choose for each channel.
     channel_settings: ClassVar[tuple[ChannelSetting, ...]] = ()
     # How recipients are named; the first one is what people type.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,15 +10,7 @@ from messaging.drivers.base import ChannelInfo, HttpRequest, HttpResponse
 
 
 @dataclass(frozen=True, slots=True)
-class MediaLimit:
-    """What a provider takes for one content type: the largest size in bytes and the MIME types."""
-
-    max_bytes: int
-    types: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class MediaFile:
+class UploadFile:
     """A file in memory. `content_type` is the bare MIME type, in lower case."""
 
     content: bytes
@@ -41,11 +32,11 @@ class MediaReference:
 class MediaDriver(ABC):
     """The part of a driver with `Capability.MEDIA_UPLOAD`."""
 
-    # Content type (image, video, ...) -> what the provider takes.
-    media_limits: ClassVar[Mapping[str, MediaLimit]]
+    # For how many days the provider keeps an uploaded file.
+    upload_days: ClassVar[int]
 
     @abstractmethod
-    def build_media_upload(self, channel: ChannelInfo, file: MediaFile) -> HttpRequest:
+    def build_media_upload(self, channel: ChannelInfo, file: UploadFile) -> HttpRequest:
         """The request that stores `file` at the provider."""
 
     @abstractmethod

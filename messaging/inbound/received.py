@@ -13,6 +13,7 @@ from contacts.services.identities import Person, contacts_resolve, contacts_seen
 from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.inbound.changes import ACTS, changes_apply
+from messaging.media.receiving import media_forget, media_note
 from messaging.models.message import PRIORITY_CONVERSATION
 from messaging.services.counters import counts_note
 from tenants.connection import connection
@@ -84,6 +85,10 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
         )
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, [channel_id, len(stored)])
+        media_note(
+            channel_id=channel_id,
+            media=[(stored[message.provider_id], file) for message, _ in fresh for file in message.media],
+        )
         _change(channel_id, [message for message, _ in fresh])
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
         message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
@@ -93,7 +98,8 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
 def _change(channel_id: int, fresh: Sequence[ReceivedMessage]) -> None:
     """Edits and retractions among the new messages, and earlier ones of which the message has come only now."""
     targets = {message.reply_to if message.type in ACTS else message.provider_id for message in fresh}
-    changes_apply(channel_id=channel_id, targets=targets)
+    revoked = changes_apply(channel_id=channel_id, targets=targets)
+    media_forget(schema=connection.schema_name, message_ids=revoked)
 
 
 def _insert(channel_id: int, messages: Sequence[ReceivedMessage], contact_ids: Sequence[int]) -> dict[str, int]:

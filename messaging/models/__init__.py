@@ -1,6 +1,7 @@
 from messaging.models.channel import Channel, ChannelCount
 from messaging.models.customer import Customer
 from messaging.models.idempotency import IdempotencyRecord
+from messaging.models.media import MediaFile, ProviderCopy
 from messaging.models.message import Message, SendAttempt
 from messaging.models.run_count import RunCount
 from messaging.models.setup_link import SetupLink
@@ -11,8 +12,10 @@ __all__ = [
     "ChannelCount",
     "Customer",
     "IdempotencyRecord",
+    "MediaFile",
     "Message",
     "MessageTemplate",
+    "ProviderCopy",
     "RunCount",
     "SendAttempt",
     "SetupLink",

@@ -18,6 +18,7 @@ from messaging.addresses import address_normalise
 from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import PHONE, Capability, ContentError
+from messaging.media.files import files_guard
 from messaging.models import Channel
 from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
@@ -207,6 +208,7 @@ def _prepare(
         window = driver.window_of(content, channel.config) if driver.needs_window(content) else None
     except ContentError as error:
         raise InvalidInput("invalid_content", str(error), error.fields) from error
+    files_guard(driver=driver, content=content)
     template_guard(schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content)
     return _Ready(
         index,

@@ -10,8 +10,8 @@ from django.utils import timezone
 from messaging.dispatch.channel_state import channel_info
 from messaging.drivers.base import Ambiguous, Capability, SendError
 from messaging.drivers.registry import driver_of
-from messaging.media import http_send
 from messaging.models import Message
+from messaging.provider_http import http_send
 from tenants.errors import Conflict, NotFound
 
 

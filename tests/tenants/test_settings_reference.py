@@ -26,7 +26,7 @@ def variables_read() -> dict[str, ast.Call]:
 def documented() -> dict[str, str]:
     """Name -> default column of the reference's tables of settings."""
     text = (ROOT / "docs" / "settings.md").read_text().split("## Only for")[0]
-    return dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", text, re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Z0-9_]+)` \| ([^|]*) \|", text, re.MULTILINE))
 
 
 def test_the_reference_lists_exactly_the_variables_that_the_settings_read() -> None:

@@ -19,6 +19,7 @@ from messaging.drivers.base import (
     HttpRequest,
     HttpResponse,
     Inbound,
+    MediaLimit,
     Outgoing,
     Sent,
     WebhookPart,
@@ -35,6 +36,29 @@ HUMAN_AGENT_SETTING: Final = ChannelSetting(
     "People may answer for 7 days",
     "Only when Meta has approved the Human Agent feature for the app. Machines have 24 hours all the same.",
 )
+# Meta: 25 MB for every attachment.
+_BYTES: Final = 25 * 1024 * 1024
+FILE_LIMITS: Final[Mapping[str, MediaLimit]] = {
+    "image": MediaLimit(_BYTES, frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})),
+    "sticker": MediaLimit(_BYTES, frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})),
+    "video": MediaLimit(_BYTES, frozenset({"video/mp4", "video/3gpp"})),
+    "audio": MediaLimit(_BYTES, frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"})),
+    "document": MediaLimit(
+        _BYTES,
+        frozenset(
+            {
+                "application/pdf",
+                "application/msword",
+                "application/vnd.ms-excel",
+                "application/vnd.ms-powerpoint",
+                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                "text/plain",
+            }
+        ),
+    ),
+}
 _SENT_NOTE: Final = "Meta reported an error and sent the message all the same."
 
 
@@ -48,6 +72,7 @@ class ChatDriver(Driver):
         }
     )  # fmt: skip
     channel_settings: ClassVar[tuple[ChannelSetting, ...]] = (HUMAN_AGENT_SETTING,)
+    media_limits: ClassVar[Mapping[str, MediaLimit]] = FILE_LIMITS
     secret_fields: ClassVar[tuple[str, ...]] = SECRET_FIELDS
     address_kind: ClassVar[AddressKind]
     # `object` of its webhooks.

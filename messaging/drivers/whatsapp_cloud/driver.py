@@ -17,6 +17,7 @@ from messaging.drivers.base import (
     HttpRequest,
     HttpResponse,
     Inbound,
+    MediaLimit,
     Outgoing,
     Sent,
     WebhookPart,
@@ -24,7 +25,7 @@ from messaging.drivers.base import (
 from messaging.drivers.connecting import Access, ConnectDriver, Found
 from messaging.drivers.meta.graph import GRAPH_VERSION, SECRET_FIELDS, json_post
 from messaging.drivers.templates import Components, TemplateCreated, TemplateDraft, TemplateDriver, TemplatePage
-from messaging.drivers.uploads import MediaDriver, MediaFile, MediaLimit, MediaReference
+from messaging.drivers.uploads import MediaDriver, MediaReference, UploadFile
 from messaging.drivers.whatsapp_cloud import connect, media, template_calls, template_rules, template_values, webhook
 from messaging.drivers.whatsapp_cloud import content as content_rules
 from messaging.drivers.whatsapp_cloud.config import phone_url
@@ -51,6 +52,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
     # Meta: 80 messages a second and number, until Meta raises it.
     default_rate: ClassVar[int] = 80
     media_limits: ClassVar[Mapping[str, MediaLimit]] = media.LIMITS
+    upload_days: ClassVar[int] = 30
     graph_version: ClassVar[str] = GRAPH_VERSION
 
     def validate(self, content: Mapping[str, Any]) -> None:
@@ -115,7 +117,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
     def parse(self, part: WebhookPart) -> Iterable[Inbound]:
         return webhook.parse(part)
 
-    def build_media_upload(self, channel: ChannelInfo, file: MediaFile) -> HttpRequest:
+    def build_media_upload(self, channel: ChannelInfo, file: UploadFile) -> HttpRequest:
         return media.build_upload(channel, self.graph_version, file)
 
     def read_media_upload(self, response: HttpResponse) -> str:

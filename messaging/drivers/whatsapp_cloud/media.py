@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse
+from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse, MediaLimit
 from messaging.drivers.meta.graph import authorization, graph_url
-from messaging.drivers.uploads import MediaFile, MediaLimit, MediaReference
+from messaging.drivers.uploads import MediaReference, UploadFile
 from messaging.drivers.whatsapp_cloud.config import phone_url
 from messaging.drivers.whatsapp_cloud.errors import ERRORS
 
@@ -46,7 +46,7 @@ LIMITS: Final[Mapping[str, MediaLimit]] = {
 _MEDIA_HOSTS: Final = re.compile(r"(?:[a-z0-9-]+\.)*(?:fbsbx\.com|facebook\.com|fbcdn\.net|whatsapp\.net)")
 
 
-def build_upload(channel: ChannelInfo, version: str, file: MediaFile) -> HttpRequest:
+def build_upload(channel: ChannelInfo, version: str, file: UploadFile) -> HttpRequest:
     """POST multipart `/{phone_number_id}/media`."""
     boundary = secrets.token_hex(16)
     filename = re.sub(r'[\r\n"\\]', "_", file.filename or "file")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messaging.drivers.base import Ambiguous, ChannelInfo, HttpResponse, Outgoing, Sent
-from messaging.drivers.uploads import MediaFile, MediaReference
+from messaging.drivers.uploads import MediaReference, UploadFile
 from messaging.drivers.whatsapp_cloud.driver import WhatsAppCloudDriver
 from tests.messaging.drivers import samples
 
@@ -116,7 +116,7 @@ def test_a_200_without_an_id_leaves_the_outcome_open(body: bytes) -> None:
 
 
 def test_an_upload_is_a_multipart_form_with_the_file() -> None:
-    request = DRIVER.build_media_upload(CHANNEL, MediaFile(b"\x00PDF", "application/pdf", 'in"voice\r\n.pdf'))
+    request = DRIVER.build_media_upload(CHANNEL, UploadFile(b"\x00PDF", "application/pdf", 'in"voice\r\n.pdf'))
     assert (request.method, request.url) == ("POST", "https://graph.test/v25.0/512094478812345/media")
     boundary = request.headers["Content-Type"].partition("boundary=")[2]
     parts = request.body.split(f"--{boundary}".encode())
