@@ -10,7 +10,20 @@ from bench.platform_access import django_connect
 from bench.table import Row, print_head, print_row
 from config.stack.instance import Instance
 
-PARTS = ("api", "bulk", "stages", "engine", "pacing", "otp", "fairness", "statuses", "webhooks", "plans", "tenants")
+PARTS = (
+    "api",
+    "bulk",
+    "stages",
+    "engine",
+    "pacing",
+    "otp",
+    "fairness",
+    "statuses",
+    "webhooks",
+    "launch",
+    "plans",
+    "tenants",
+)
 
 
 def main() -> int:
@@ -41,6 +54,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     from bench.api import rows_bulk, rows_single
     from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
     from bench.fairness import rows_fairness
+    from bench.launch import rows_launch
     from bench.plans import rows_plans
     from bench.stages import rows_stages
     from bench.statuses import rows_statuses
@@ -62,6 +76,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         ),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
         "webhooks": lambda: rows_webhooks(instance, organization, count=20_000 // scale),
+        "launch": lambda: rows_launch(instance, organization, contacts=1_000_000 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
         "tenants": lambda: rows_tenants(instance, number=1000 // scale),
     }

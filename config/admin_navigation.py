@@ -56,6 +56,7 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             _("Messaging"),
             [
                 Link(_("Messages"), "chat", "messaging_message_changelist", "messaging.view_message"),
+                Link(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
                 Link(_("Channels"), "hub", "messaging_channel_changelist", "messaging.view_channel"),
                 Link(_("What is going on"), "monitor_heart", "messaging_channel_pulse", "messaging.view_channel"),
             ],

@@ -90,6 +90,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from django.utils import timezone
 
         from audit.models import AuditEntry
+        from campaigns.services.campaigns import campaign_create
         from contacts.models import Identity, Suppression
         from contacts.services.identities import contact_find_or_create
         from messaging.models import Message
@@ -160,6 +161,12 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 delivery=delivery, number=1, at=timezone.now(), latency_ms=5, response_head=f"{word} answer"
             )
             policy = OtpPolicy.objects.get()
+            campaign = campaign_create(
+                organization=organization,
+                name=f"{word} campaign",
+                channel_id=channel.pk,
+                content={"type": "text", "text": {"body": f"{word} text"}},
+            )
             audited = AuditEntry.objects.create(
                 action="contact.updated",
                 object_type="contacts.contact",
@@ -170,6 +177,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "messaging.channel": channel.pk,
             "messaging.message": message.pk,
             "sensitive": secret.pk,
+            "campaigns.campaign": campaign.pk,
             "contacts.contact": contact,
             "contacts.suppression": suppression.pk,
             "otp.onetimepassword": otp.pk,

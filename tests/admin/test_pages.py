@@ -17,6 +17,7 @@ EVERYBODY = set(ROLES)
 OPEN_TO = {
     "messaging.message": EVERYBODY,
     "messaging.channel": EVERYBODY,
+    "campaigns.campaign": EVERYBODY,
     "contacts.contact": EVERYBODY,
     "contacts.suppression": EVERYBODY,
     "webhooks_app.endpoint": {"owner", "admin", "manager"},
@@ -34,6 +35,7 @@ OPEN_TO = {
 MAY_ADD = {
     "messaging.message": {"owner", "admin", "manager", "sender"},
     "messaging.channel": {"owner", "admin", "manager"},
+    "campaigns.campaign": {"owner", "admin", "manager"},
     "contacts.contact": {"owner", "admin", "manager", "sender"},
     "contacts.suppression": {"owner", "admin", "manager"},
     "webhooks_app.endpoint": {"owner", "admin"},
@@ -46,6 +48,11 @@ ACTIONS = {
     ("messaging.channel", "pause"): {"owner", "admin", "manager"},
     ("messaging.channel", "settings"): {"owner", "admin", "manager"},
     ("messaging.channel", "new_secrets"): {"owner", "admin", "manager"},
+    ("campaigns.campaign", "launch"): {"owner", "admin", "manager"},
+    ("campaigns.campaign", "edit"): {"owner", "admin", "manager"},
+    ("campaigns.campaign", "test_send"): {"owner", "admin", "manager"},
+    ("campaigns.campaign", "duplicate"): {"owner", "admin", "manager"},
+    ("campaigns.campaign", "remove"): {"owner", "admin", "manager"},
     ("tenants.apikey", "revoke"): {"owner", "admin"},
     ("webhooks_app.endpoint", "test"): {"owner", "admin"},
     ("webhooks_app.endpoint", "toggle"): {"owner", "admin"},
@@ -171,6 +178,7 @@ def test_ids_that_exist_only_next_door_are_404(
     for model in (
         "messaging.message",
         "messaging.channel",
+        "campaigns.campaign",
         "contacts.contact",
         "contacts.suppression",
         "otp.onetimepassword",

@@ -1,0 +1,3 @@
+from campaigns.admin.campaigns import CampaignAdmin
+
+__all__ = ["CampaignAdmin"]
