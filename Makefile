@@ -11,7 +11,7 @@ help:
 	@echo "make test      all tests on servers of their own (ARGS='tests/stack -k port')"
 	@echo "make check     lint, types, migrations, production settings, translations"
 	@echo "make bench     the benchmarks, as a table"
-	@echo "make faults    the fault benchmarks: what survives kill -9"
+	@echo "make faults    what survives kill -9, crashes and cuts, as a table (ARGS='--seed 7 --faults kill,network')"
 	@echo "make messages  collect the translatable texts (needs gettext) and compile the catalogues"
 
 venv:
@@ -31,7 +31,7 @@ bench: venv
 	@exec $(STACK) exec --data-dir var/bench -- python -m bench $(ARGS)
 
 faults: venv
-	@exec $(STACK) exec --data-dir var/bench -- python -m bench.faults $(ARGS)
+	@exec .venv/bin/python -m bench.faults $(ARGS)
 
 messages: venv
 	@exec $(STACK) exec --test -- python manage.py makemessages --all --no-obsolete --ignore .venv --ignore var

@@ -56,6 +56,8 @@ def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             return _ledger(world, request)
         case "GET", ["ledger", "summary"]:
             return json_reply(world.ledger.summary())
+        case "POST", ["ledger", "check"]:
+            return _check(world, json_object(request.body))
         case "GET", ["webhooks"]:
             return json_reply({**world.poster.counters(), "planned": world.clock.waiting, "url": world.webhook_url})
         case "GET", ["phones"]:
@@ -151,6 +153,21 @@ def _ledger(world: World, request: Request) -> Reply:
     if not (raw.isascii() and raw.isdigit() and 1 <= int(raw) <= 200_000):
         raise BadRequest("limit must be a number from 1 to 200000")
     return json_reply({"sends": world.ledger.latest(number_id, int(raw))})
+
+
+def _check(world: World, body: Json) -> Reply:
+    """How often each of these ids was accepted, by times: for tests that compare thousands."""
+    ids, number_id = body.get("opaque"), _digits(body, "phone_number_id")
+    if not isinstance(ids, list) or len(ids) > 100_000 or not all(isinstance(item, str) for item in ids):
+        raise BadRequest("opaque must be a list of up to 100000 ids")
+    times = {opaque: len(world.ledger.find(opaque, number_id)) for opaque in ids}
+    return json_reply(
+        {
+            "once": sum(count == 1 for count in times.values()),
+            "missing": [opaque for opaque, count in times.items() if count == 0],
+            "repeated": {opaque: count for opaque, count in times.items() if count > 1},
+        }
+    )
 
 
 def _phones(world: World, request: Request) -> Reply:

@@ -54,6 +54,11 @@ class Instance:
         self.env = self._environment(dict(settings or {}))
         self.demo: dict[str, Any] = {}
 
+    @property
+    def sandbox_port(self) -> int:
+        """Where the sandbox listens, even when `SANDBOX_URL` names something that stands before it."""
+        return self._ports[1]
+
     def _environment(self, settings: dict[str, str]) -> dict[str, str]:
         broker = urlsplit(self._outer["REDIS_URL"])
         database = urlsplit(self._outer["DATABASE_URL"])

@@ -95,6 +95,12 @@ class PostgresServer:
             processes.stop_child(self._child, STOP)
             self._child = None
 
+    def crash(self) -> None:
+        """Immediate shutdown and wait: what is not in the write-ahead log is gone, as after a crash."""
+        if self._child is not None:
+            self._child.send_signal(signal.SIGQUIT)
+            self._child.wait(10)
+
     def exited(self) -> bool:
         """True when the server was started and is gone."""
         return self._child is not None and self._child.poll() is not None

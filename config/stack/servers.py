@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from config.stack import processes
 from config.stack.accounts import database_account
@@ -116,6 +116,20 @@ class EmbeddedServers:
         if healed:
             self._record_write()
         return healed
+
+    def crash(self, name: Literal["postgres", "valkey"], *, lose_data: bool = False) -> None:
+        """End a server without notice, for fault tests; `heal` starts it again. `lose_data` empties Valkey's directory.
+
+        PostgreSQL gets an immediate shutdown: its processes end without writing anything, and the next start recovers.
+        """
+        server = self._postgres if name == "postgres" else self._valkey
+        if server is None:
+            raise StackError(f"{name}: this server is not ours to crash")
+        if lose_data and name != "valkey":
+            raise StackError("only Valkey's data may be lost: what is in PostgreSQL is promised to stay")
+        server.crash()
+        if lose_data:
+            shutil.rmtree(server.directory)
 
     def _start(self) -> None:
         record = _read_record(self.data_dir)

@@ -65,6 +65,12 @@ class ValkeyServer:
             processes.stop_child(self._child, STOP)
             self._child = None
 
+    def crash(self) -> None:
+        """`kill -9` and wait."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait(10)
+
     def exited(self) -> bool:
         """True when the server was started and is gone."""
         return self._child is not None and self._child.poll() is not None

@@ -121,7 +121,7 @@ class Lane:
 
     async def run(self) -> bool:
         """Take the lane and pump it. Returns False when somebody else holds it, or nothing may be sent."""
-        taken = await self._take()
+        taken = await self._store.insist(self._take)
         if taken is None:
             return False
         self._taken = taken
@@ -137,7 +137,7 @@ class Lane:
                 again = await self._store.insist(partial(self._release, outcome))
                 if not again:
                     return True
-                retaken = await self._take()
+                retaken = await self._store.insist(self._take)
                 if retaken is None:
                     return True
                 self._taken = retaken

@@ -323,7 +323,9 @@ WITH open AS (
             WHERE channel_id = %(channel)s AND status = 'in_doubt') AS doubtful)
 UPDATE public.tenants_agendaitem item
 SET leased_until = NULL, lease_owner = '', state = %(state)s,
-    due_at = LEAST(open.scheduled, open.doubtful, now() + %(look_again)s::interval, %(blocked_until)s::timestamptz)
+    due_at = LEAST(open.scheduled,
+                   CASE WHEN open.doubtful IS NOT NULL THEN GREATEST(open.doubtful, now() + interval '2 seconds') END,
+                   now() + %(look_again)s::interval, %(blocked_until)s::timestamptz)
 FROM open WHERE item.id = %(lane)s AND item.fence = %(fence)s
 RETURNING open.queued
 """

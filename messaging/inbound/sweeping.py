@@ -6,13 +6,13 @@ from typing import Final
 
 from django.db import connection
 
-# `processed_at` of an open event is its last try. Taken up again: what was never tried after half a minute, and then
+# `processed_at` of an open event is its last try. Taken up again: what was never tried after 10 s, and then
 # once a minute, so that a long queue is not filled with doubles; what failed after 10 s, 20 s, 40 s ... up to an hour.
 _TAKE = """
 UPDATE public.tenants_inboundevent SET processed_at = now()
 WHERE id IN (
     SELECT id FROM public.tenants_inboundevent
-    WHERE (status = 'received' AND received_at < now() - interval '30 seconds'
+    WHERE (status = 'received' AND received_at < now() - interval '10 seconds'
            AND (processed_at IS NULL OR processed_at < now() - interval '60 seconds'))
        OR (status = 'failed'
            AND processed_at < now() - LEAST(interval '10 seconds' * power(2, LEAST(attempts, 10) - 1),

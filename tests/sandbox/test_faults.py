@@ -83,6 +83,15 @@ def test_the_ledger_counts_distinct_ids_and_duplicates(graph: Graph, sandbox: An
     assert len(sandbox.control("GET", "ledger", limit="4")["sends"]) == 4
 
 
+def test_the_ledger_tells_of_many_ids_which_are_missing_or_repeated(graph: Graph, sandbox: Any) -> None:
+    for opaque in ("a", "b", "b", "c"):
+        graph.accepted(biz_opaque_callback_data=opaque)
+    body = {"phone_number_id": NUMBER, "opaque": ["a", "b", "c", "d"]}
+    assert sandbox.control("POST", "ledger/check", body) == {"once": 2, "missing": ["d"], "repeated": {"b": 2}}
+    other = sandbox.control("POST", "ledger/check", body | {"phone_number_id": "600000001"})
+    assert other == {"once": 0, "missing": ["a", "b", "c", "d"], "repeated": {}}
+
+
 def test_an_injected_error_strikes_as_often_as_asked(graph: Graph, switch: Switch) -> None:
     switch(sync_error={"code": 131016, "count": 2})
     assert [graph.send()[0] for _ in range(4)] == [500, 500, 200, 200]

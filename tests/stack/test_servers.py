@@ -183,3 +183,31 @@ def test_a_relative_directory_means_the_one_seen_from_here(data_dir: Path, monke
     monkeypatch.chdir(data_dir.parent)
     servers = EmbeddedServers(Path(data_dir.name))
     assert servers.data_dir == data_dir.resolve()
+
+
+def test_a_crashed_postgres_comes_back_with_its_data_and_a_crashed_valkey_without(tmp_path):
+    with EmbeddedServers(tmp_path) as servers:
+        with psycopg.connect(servers.database_url) as connection:
+            connection.execute("CREATE TABLE kept (n int)")
+        with redis.Redis.from_url(servers.redis_url) as client:
+            client.set("lost", 1)
+        urls = servers.database_url, servers.redis_url
+        servers.crash("postgres")
+        servers.crash("valkey", lose_data=True)
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(servers.database_url)
+        assert sorted(servers.heal()) == ["postgres", "valkey"]
+        assert (servers.database_url, servers.redis_url) == urls
+        with psycopg.connect(servers.database_url) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+        with redis.Redis.from_url(servers.redis_url) as client:
+            assert client.get("lost") is None
+
+
+def test_the_databases_data_is_never_thrown_away(tmp_path):
+    with EmbeddedServers(tmp_path, valkey=False) as servers:
+        with pytest.raises(StackError, match="promised to stay"):
+            servers.crash("postgres", lose_data=True)
+        with pytest.raises(StackError, match="not ours"):
+            servers.crash("valkey")
+        assert servers.heal() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -186,6 +187,44 @@ def test_ten_schedulers_at_once_fire_each_item_once(committed):
         thread.join()
     leased.extend(lease.key for lease in agenda._items_lease(100))
     assert sorted(leased) == sorted(str(index) for index in range(100))
+
+
+def test_three_schedulers_and_eight_workers_fire_each_item_once_however_often_it_is_delivered(committed, monkeypatch):
+    fired: list[str] = []
+    broker: queue.Queue[tuple[Any, ...]] = queue.Queue()
+    monkeypatch.setitem(agenda._handlers, "probe", lambda schema, key: fired.append(key))
+    monkeypatch.setattr(agenda.run_item, "delay", lambda *item: [broker.put(item), broker.put(item)])
+    for index in range(200):
+        agenda.agenda_put(schema="public", kind="probe", key=str(index), due_at=past())
+    ticked, stop = threading.Barrier(3), threading.Event()
+
+    def schedule() -> None:
+        ticked.wait()
+        for _ in range(6):
+            agenda.agenda_tick(limit=20)
+        connections.close_all()
+
+    def work() -> None:
+        while not stop.is_set() or not broker.empty():
+            try:
+                agenda.run_item(*broker.get(timeout=0.05))
+            except queue.Empty:
+                continue
+        connections.close_all()
+
+    schedulers = [threading.Thread(target=schedule) for _ in range(3)]
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for thread in [*schedulers, *workers]:
+        thread.start()
+    for thread in schedulers:
+        thread.join()
+    while agenda.agenda_tick(limit=20):
+        pass
+    stop.set()
+    for thread in workers:
+        thread.join()
+    assert sorted(fired) == sorted(str(index) for index in range(200))
+    assert not AgendaItem.objects.filter(kind="probe").exists()
 
 
 def test_the_lanes_of_a_suspended_organization_are_not_woken(organization, make_channel, monkeypatch):

@@ -99,6 +99,28 @@ def test_the_rate_holds_when_the_lane_changes_hands(
         assert sum(1 for at in times[index:] if at < start + 1.0) <= 20
 
 
+def test_the_rate_holds_with_eight_engines_at_one_channel(committed, engine, make_channel, queue, sandbox, wait_until):
+    from messaging.dispatch.runtime import Engine
+
+    organization, _ = committed
+    channel = make_channel(organization, rate_per_second=80)
+    others = [Engine().start() for _ in range(7)]
+    try:
+        # In pieces, so that the lane becomes free again and again and all eight reach for it.
+        for batch in range(8):
+            queue(organization, channel, numbers(30, start=batch * 30))
+            for competitor in (engine, *others):
+                competitor.pump(organization.schema_name, channel.pk)
+            wait_until(lambda wanted=(batch + 1) * 30: len(rows(organization, status="sent")) == wanted, 20)
+    finally:
+        for competitor in others:
+            competitor.stop()
+    times = [at for at, _ in times_of(sandbox, channel)]
+    assert len(times) == 240
+    for index, start in enumerate(times):
+        assert sum(1 for at in times[index:] if at < start + 1.0) <= 80
+
+
 def test_two_engines_send_each_message_once(committed, engine, make_channel, queue, sandbox, wait_until):
     from messaging.dispatch.runtime import Engine
 

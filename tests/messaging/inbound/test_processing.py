@@ -165,8 +165,8 @@ def test_the_sweep_takes_up_what_was_left_behind_once_a_minute(committed: Any) -
         InboundEvent.objects.filter(pk=row.pk).update(received_at=now - timedelta(seconds=received))
         return int(row.pk)
 
-    lost = event(received=40)
-    event(received=10)
+    lost = event(received=15)
+    event(received=5)
     event(received=4000, status="done", processed_at=now)
     event(received=4000, status="partial", processed_at=now)
     ready = event(received=4000, status="failed", attempts=2, processed_at=now - timedelta(seconds=25))
