@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.congestion import Congestion
 from messaging.dispatch.files import FileResolver
 from messaging.dispatch.health import HealthNotes
 from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
@@ -97,6 +98,7 @@ class Lane:
         transport: Transport,
         owner: str,
         memory: Memory | None = None,
+        congestion: Congestion | None = None,
     ) -> None:
         self.schema = schema
         self.channel_id = channel_id
@@ -105,6 +107,7 @@ class Lane:
         self._transport = transport
         self._owner = owner
         self._memory = {} if memory is None else memory
+        self._congestion = congestion or Congestion(settings.DISPATCH_CONCURRENCY)
         self._stopping = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -328,8 +331,9 @@ class Lane:
         batch = self._pacer.batch_size(settings.DISPATCH_BATCH)
         if self._pacer.is_limited and self._open >= batch:
             return 0
-        room = min(batch, settings.DISPATCH_CONCURRENCY - self._open)
-        if self._open and room < min(batch, settings.DISPATCH_CONCURRENCY // 4):
+        most = self._congestion.limit
+        room = min(batch, most - self._open)
+        if self._open and room < min(batch, max(1, most // 4)):
             return 0
         remaining = self._channel.remaining_today
         return room if remaining is None else min(room, remaining)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 from config.metrics import counter_add
+from messaging.dispatch.congestion import Congestion
 from messaging.dispatch.lane import OUTCOMES, Lane
 from messaging.dispatch.memory import Memory, memory_forget
 from messaging.dispatch.transport import Transport
@@ -22,11 +24,14 @@ class Engine(LaneRuntime):
     def __init__(self) -> None:
         super().__init__(name="dispatch", connections=settings.DISPATCH_CONNECTIONS)
         self._memory: Memory = {}
+        self._congestion = Congestion(settings.DISPATCH_CONCURRENCY)
 
     async def open(self) -> None:
         self._transport = Transport(timeout=settings.SEND_TIMEOUT_SECONDS)
+        self._watch = asyncio.create_task(self._congestion.watch(lambda: len(self._tasks) > 1))
 
     async def close(self) -> None:
+        self._watch.cancel()
         await self._transport.close()
 
     def lane(self, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> Lane:
@@ -37,6 +42,7 @@ class Engine(LaneRuntime):
             transport=self._transport,
             owner=process_name(),
             memory=self._memory,
+            congestion=self._congestion,
         )
 
     def report(self) -> None:
