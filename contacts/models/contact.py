@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from contacts.querysets import ContactQuerySet
 from tenants.fields import uuid7
 
 
@@ -53,6 +54,8 @@ class Contact(models.Model):
     updated_at = models.DateTimeField(_("changed"), auto_now=True, db_default=Now())
     last_seen_at = models.DateTimeField(_("last message from them"), null=True, blank=True)
 
+    objects = ContactQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
@@ -60,6 +63,7 @@ class Contact(models.Model):
         # `LIKE 'Ada%'` uses an index only with this operator class, unless the database's collation is C.
         indexes: ClassVar[list[Any]] = [
             models.Index(fields=["name"], name="contact_name_start", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["email"], name="contact_email_start", opclasses=["varchar_pattern_ops"]),
             GinIndex(fields=["tags"], name="contact_tags"),
         ]
 

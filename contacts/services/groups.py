@@ -120,7 +120,11 @@ def groups_leave(*, contact_ids: Sequence[int]) -> None:
 def contact_primary_group_set(*, contact_id: int, group_id: int | None) -> None:
     """Make `group_id` the contact's main group, member of it included; the former main group is left."""
     with transaction.atomic():
-        row = Contact.objects.select_for_update().filter(pk=contact_id).values_list("primary_group_id", flat=True)
+        row = (
+            Contact.objects.select_for_update(no_key=True)
+            .filter(pk=contact_id)
+            .values_list("primary_group_id", flat=True)
+        )
         former = row.first()
         if former == group_id:
             return

@@ -1,0 +1,83 @@
+"""What may stand in a contact's own fields: shared by the APIs, the admin and imports. All raise `ValueError`."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+
+from contacts.models import Contact
+
+NAME_LENGTH: Final = 160
+EMAIL_LENGTH: Final = 254
+TAG_LENGTH: Final = 40
+MAX_TAGS: Final = 50
+# BCP 47 as far as templates and texts are kept: a language, and maybe a script or region (fr, pt-BR, zh_Hans).
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,6})?")
+_email_check = EmailValidator()
+
+
+def name_clean(value: str) -> str:
+    """A name in one line of at most 160 characters."""
+    text = " ".join(value.replace("\x00", "").split())
+    if len(text) > NAME_LENGTH:
+        raise ValueError(f"must have at most {NAME_LENGTH} characters")
+    return text
+
+
+def email_clean(value: str) -> str:
+    """An e-mail address, or nothing."""
+    text = value.strip()
+    if not text:
+        return ""
+    try:
+        _email_check(text)
+    except ValidationError as error:
+        raise ValueError("is not an e-mail address") from error
+    if len(text) > EMAIL_LENGTH:
+        raise ValueError(f"must have at most {EMAIL_LENGTH} characters")
+    return text
+
+
+def status_clean(value: str) -> str:
+    """`active` or `inactive`, in any case; nothing is active."""
+    text = value.strip().lower() or str(Contact.Status.ACTIVE)
+    if text not in Contact.Status.values:
+        raise ValueError(f"must be one of {', '.join(Contact.Status.values)}")
+    return text
+
+
+def tags_clean(values: Iterable[str]) -> list[str]:
+    """Tags without repetition, in alphabetical order."""
+    tags = sorted({text for value in values if (text := " ".join(str(value).replace("\x00", "").split()))})
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"must be at most {MAX_TAGS}")
+    if any(len(tag) > TAG_LENGTH for tag in tags):
+        raise ValueError(f"must have at most {TAG_LENGTH} characters each")
+    return tags
+
+
+def language_clean(value: str) -> str:
+    """A language code, or nothing."""
+    text = value.strip()
+    if text and not _LANGUAGE.fullmatch(text):
+        raise ValueError("must be a language code such as fr or pt_BR")
+    return text
+
+
+def timezone_clean(value: str) -> str:
+    """The IANA name of a time zone, or nothing."""
+    text = value.strip()
+    if text and text not in _timezones():
+        raise ValueError("must be the name of a time zone such as Africa/Porto-Novo")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(name for name in zoneinfo.available_timezones() if len(name) <= 40)
