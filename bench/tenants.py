@@ -5,6 +5,7 @@ Part `tenants` of `make bench`; the last one, because it leaves its organisation
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import statistics
@@ -31,6 +32,8 @@ _PURGED: Final = 100
 
 def rows_tenants(instance: Instance, *, number: int) -> Iterator[Row]:
     """All of it for `number` organisations, row by row."""
+    # A line for each organisation that is purged would drown the table.
+    logging.getLogger("tenants.services.organizations").setLevel(logging.ERROR)
     idle_seconds = 60.0 if number >= 1000 else 15.0
     before = idle_minute(instance, seconds=idle_seconds)
     empty = holdings()
@@ -48,8 +51,7 @@ def _rows_creation(number: int) -> Iterator[Row]:
     from tenants.services.organizations import organization_create
 
     alone = number * 8 // 10
-    spent = [_seconds(lambda index=index: organization_create(name=f"Bench {index}", slug=f"{_PREFIX}{index}"))
-             for index in range(alone)]  # fmt: skip
+    spent = [_seconds(organization_create, name=f"Bench {index}", slug=f"{_PREFIX}{index}") for index in range(alone)]
     tenth = max(1, alone // 10)
     first, last = statistics.median(spent[:tenth]), statistics.median(spent[-tenth:])
     yield Row(
@@ -97,7 +99,7 @@ def _rows_padded() -> Iterator[Row]:
         def median_clone() -> float:
             times = []
             for attempt in range(5):
-                times.append(_seconds(lambda attempt=attempt: schema_clone(f"t_padded_{attempt}")))
+                times.append(_seconds(schema_clone, schema=f"t_padded_{attempt}"))
                 schema_drop(f"t_padded_{attempt}")
             return statistics.median(times)
 
@@ -239,7 +241,7 @@ def _rows_purge(number: int) -> Iterator[Row]:
     customer_organizations().filter(pk__in=[row.pk for row in chosen]).update(
         purge_at=timezone.now() - timedelta(seconds=1)
     )
-    spent = [_seconds(lambda row=row: organization_purge(organization=row)) for row in chosen]
+    spent = [_seconds(organization_purge, organization=row) for row in chosen]
     yield Row(
         f"purge {number} organisations",
         f"{number / sum(spent):.1f}/s",
@@ -259,7 +261,7 @@ def _checked(outcome: tuple[int, str, str]) -> None:
         raise RuntimeError(f"migrate failed: {errors[-2000:]}")
 
 
-def _seconds(act: Callable[[], Any]) -> float:
+def _seconds(act: Callable[..., Any], **arguments: Any) -> float:
     began = time.perf_counter()
-    act()
+    act(**arguments)
     return time.perf_counter() - began

@@ -191,8 +191,9 @@ def organization_purge(*, organization: Organization) -> None:
         )
         if current is None:
             raise Conflict("purge_too_early", "Only a deleted organisation whose grace period is over can be purged.")
-        members = list(User.objects.filter(memberships__organization=current, is_superuser=False))
+        # Before anything else is read or written: it locks tables that another purge may be reading.
         schema_drop(current.schema_name)
+        members = list(User.objects.filter(memberships__organization=current, is_superuser=False))
         AgendaItem.objects.filter(schema=current.schema_name).delete()
         AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(current.uuid)).delete()
         # In the platform's own log: the organisation's went with its schema.

@@ -15,7 +15,7 @@ from django.db import OperationalError, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import get_public_schema_name, schema_context
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from tenants.connection import connection
 from tenants.errors import Conflict
@@ -25,7 +25,11 @@ from tenants.services.cloning import clone_statements
 TEMPLATE_SCHEMA: Final = "template_tenant"
 # Clones share it, whatever changes the template takes it alone: nobody copies a template that is half migrated.
 TEMPLATE_LOCK: Final = 0x74656D706C
-DROP_LOCK_SECONDS: Final = 3
+# Dropping and cloning both lock the platform's tables that foreign keys point to, each in an order of its own: a drop
+# runs alone, clones share the lock.
+DROP_LOCK: Final = 0x64726F70
+# Shorter than PostgreSQL's deadlock_timeout (1 s): whoever waits for us in turn gets on before being made a victim.
+DROP_LOCK_SECONDS: Final = 0.8
 
 
 def tenant_app_labels() -> frozenset[str]:
@@ -75,10 +79,11 @@ def schema_drop(schema: str) -> None:
         raise ValueError(f"the schema {schema} must not be dropped")
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout TO '{DROP_LOCK_SECONDS}s'")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [DROP_LOCK])
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{round(DROP_LOCK_SECONDS * 1000)}ms"])
             cursor.execute(f"DROP SCHEMA IF EXISTS {connection.ops.quote_name(schema)} CASCADE")
     except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
+        if not isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
             raise
         raise Conflict("schema_busy", f"The tables of {schema} are in use; try again later.") from error
 
@@ -116,6 +121,7 @@ def schema_clone(schema: str) -> str:
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TEMPLATE_LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [DROP_LOCK])
         stored = Organization.objects.filter(schema_name=TEMPLATE_SCHEMA).values_list("schema_digest", flat=True)
         digest: str | None = stored.first()
         if digest is None or digest != code_digest():
