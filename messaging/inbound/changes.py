@@ -13,7 +13,8 @@ from django.db import connection
 
 ACTS: Final = ("edit", "revoke")
 
-# The latest act on each message counts, a retraction before all edits. `also`: further messages that belong to it.
+# The latest act on each message counts, a retraction before all edits. `parts`: how the ids of
+# further messages begin that belong to it.
 _APPLY: Final = """
 WITH act AS (
     SELECT DISTINCT ON (reply_to) reply_to, contact_id, type, content
@@ -25,8 +26,7 @@ target AS (
     SELECT act.*, provider_id
     FROM act CROSS JOIN LATERAL (
         SELECT act.reply_to AS provider_id
-        UNION SELECT jsonb_array_elements_text(act.content -> 'revoke' -> 'also')
-        WHERE jsonb_typeof(act.content -> 'revoke' -> 'also') = 'array') AS named)
+        UNION SELECT (act.content -> 'revoke' ->> 'parts') || number FROM generate_series(1, 29) AS number) AS named)
 UPDATE messaging_message message
 SET content = CASE
         WHEN target.type = 'revoke' THEN jsonb_build_object('type', message.type, 'revoked', true)

@@ -28,7 +28,7 @@ from messaging.drivers.news import AccountNews
 
 _ID_LENGTH: Final = 255
 _PERSON_LENGTH: Final = 32
-# More attachments than any of the apps lets a person send at once.
+# More attachments than any of the apps lets a person send at once; the core looks for as many.
 _PARTS: Final = 30
 # Meta's type of an attachment -> our type of a file.
 FILES: Final[Mapping[str, str]] = {"image": "image", "video": "video", "audio": "audio", "file": "document"}
@@ -149,7 +149,7 @@ def _received(event: _Event, message: Mapping[str, Any], mid: str) -> Iterator[R
     for number, (kind, content, media) in enumerate(_contents(message)):
         yield ReceivedMessage(
             # Of several attachments the first one has the provider's id.
-            provider_id=mid if number == 0 else _made_id("part", mid, str(number)),
+            provider_id=mid if number == 0 else _part_id(mid, str(number)),
             identities=event.identities,
             name="",
             type=kind,
@@ -164,7 +164,7 @@ def _echo(event: _Event, message: Mapping[str, Any], mid: str) -> Iterator[SentE
     app = message.get("app_id")
     for number, (kind, content, _) in enumerate(_contents(message)):
         yield SentElsewhere(
-            provider_id=mid if number == 0 else _made_id("part", mid, str(number)),
+            provider_id=mid if number == 0 else _part_id(mid, str(number)),
             identities=event.identities,
             type=kind,
             content=content,
@@ -230,8 +230,7 @@ def _media(kind: str, url: str) -> tuple[InboundMedia, ...]:
 
 def _revoked(event: _Event, mid: str) -> ReceivedMessage:
     """The author takes a message back: its content must not be kept."""
-    parts = [_made_id("part", mid, str(number)) for number in range(1, _PARTS)]
-    return _act(event, "revoke", mid, {"original_message_id": mid, "also": parts}, reply_to=mid)
+    return _act(event, "revoke", mid, {"original_message_id": mid, "parts": _part_id(mid, "")}, reply_to=mid)
 
 
 def _edited(event: _Event, edit: Mapping[str, Any]) -> Iterator[Inbound]:
@@ -331,6 +330,11 @@ _READERS: Final[Mapping[str, Callable[[_Event, Mapping[str, Any]], Iterator[Inbo
     "referral": _referral,
     "optin": _optin,
 }
+
+
+def _part_id(mid: str, number: str) -> str:
+    """The id of a further attachment of a message; without a number the beginning of all of them."""
+    return f"{_made_id('part', mid)}:{number}"
 
 
 def _made_id(*parts: str) -> str:
