@@ -58,6 +58,9 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Messages"), "chat", "messaging_message_changelist", "messaging.view_message"),
                 Link(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
                 Link(_("Channels"), "hub", "messaging_channel_changelist", "messaging.view_channel"),
+                Link(
+                    _("Templates"), "article", "messaging_messagetemplate_changelist", "messaging.view_messagetemplate"
+                ),
                 Link(_("What is going on"), "monitor_heart", "messaging_channel_pulse", "messaging.view_channel"),
             ],
         ),
@@ -66,6 +69,13 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             [
                 Link(_("Contacts"), "contacts", "contacts_contact_changelist", "contacts.view_contact"),
                 Link(_("Do not write to"), "block", "contacts_suppression_changelist", "contacts.view_suppression"),
+            ],
+        ),
+        (
+            _("Connected for others"),
+            [
+                Link(_("Businesses"), "storefront", "messaging_customer_changelist", "messaging.view_customer"),
+                Link(_("Setup links"), "link", "messaging_setuplink_changelist", "messaging.view_setuplink"),
             ],
         ),
         (

@@ -18,7 +18,7 @@ from django_tenants.utils import tenant_context
 
 from config.stack.paths import private_write
 from contacts.services.identities import contact_find_or_create
-from messaging.models import Channel, Message
+from messaging.models import Channel, Message, MessageTemplate
 from messaging.models.message import PRIORITY_TRANSACTIONAL
 from messaging.services.accept import Draft, messages_accept
 from messaging.services.channels import channel_by_uuid, channel_create
@@ -36,6 +36,17 @@ DEMO_FILE: Final = Path(settings.DEMO_FILE)
 SUPER_ADMIN: Final = ("admin@griot.test", "griot-demo-admin")
 _KEY_NAME: Final = "Demo"
 _KEY_RATE: Final = 600_000
+_TEMPLATE: Final = {
+    "name": "order_ready",
+    "category": "UTILITY",
+    "components": [
+        {
+            "type": "BODY",
+            "text": "Hello {{1}}, your order {{2}} is ready.",
+            "example": {"body_text": [["Ama", "1042"]]},
+        }
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,10 @@ def demo_ensure(path: Path = DEMO_FILE) -> dict[str, Any]:
             "api_key": _api_key(shop, _known(before, "transactional", "api_key")),
             "provider_id": str(channel.uuid),
         },
+        "gateway": {
+            "api_key": _api_key(shop, _known(before, "gateway", "api_key"), surface=ApiKey.Surface.GATEWAY),
+            "channel_id": str(channel.uuid),
+        },
         "meta": {"app_secret": settings.META_APP_SECRET, "verify_token": settings.META_VERIFY_TOKEN},
     }
     # The other surfaces keep their own keys in the same file.
@@ -123,7 +138,7 @@ def demo_ensure(path: Path = DEMO_FILE) -> dict[str, Any]:
 
 
 def sandbox_introduce() -> bool:
-    """Tell the sandbox the demo numbers, so that it shows their names. False when it does not answer yet."""
+    """Tell the sandbox the demo numbers and templates, so that it knows them. False when it does not answer yet."""
     for demo in (SHOP, TWO):
         number = {
             "phone_number_id": demo.phone_number_id,
@@ -131,19 +146,32 @@ def sandbox_introduce() -> bool:
             "display_phone_number": f"+{demo.address}",
             "verified_name": demo.name,
         }
-        request = urllib.request.Request(  # noqa: S310  SANDBOX_URL is http or https by its setting
-            f"{settings.SANDBOX_URL}/_control/numbers",
-            data=json.dumps(number).encode(),
-            headers={"Content-Type": "application/json"},
-            method="POST",
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=2):  # noqa: S310
-                pass
-        except (OSError, urllib.error.URLError) as error:
-            log.debug("the sandbox was not told about the demo numbers", extra={"reason": str(error)})
+        headers = {"Authorization": f"Bearer sandbox-token-{demo.slug}"}
+        template = _TEMPLATE | {"language": demo.language}
+        if not _sandbox_post("/_control/numbers", number) or not _sandbox_post(
+            f"/{settings.META_GRAPH_VERSION}/{demo.account_id}/message_templates", template, headers
+        ):
             return False
     return True
+
+
+def _sandbox_post(path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> bool:
+    """Whether the sandbox has answered; a refusal is an answer: it knows the template already."""
+    request = urllib.request.Request(  # noqa: S310  SANDBOX_URL is http or https by its setting
+        f"{settings.SANDBOX_URL}{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"} | (headers or {}),
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=2):  # noqa: S310
+            return True
+    except urllib.error.HTTPError as error:
+        log.debug("the sandbox refuses what it knows already", extra={"reason": str(error)})
+        return True
+    except (OSError, urllib.error.URLError) as error:
+        log.debug("the sandbox was not told about the demo numbers", extra={"reason": str(error)})
+        return False
 
 
 def _super_admin() -> None:
@@ -188,9 +216,24 @@ def _fill(organization: Organization, demo: DemoOrganization) -> Channel:
                 per_prefix_per_hour=100_000,
                 per_organization_per_hour=1_000_000,
             )
+        _template(channel, demo)
         if not Message.objects.exists():
             _messages(organization, channel, demo)
     return channel
+
+
+def _template(channel: Channel, demo: DemoOrganization) -> None:
+    """The template that the sandbox knows too (`sandbox_introduce`); the next reading fills in the rest."""
+    key = {"kind": channel.kind, "account_id": channel.account_id, "name": _TEMPLATE["name"]}
+    if MessageTemplate.objects.filter(**key).exists():
+        return
+    MessageTemplate.objects.create(
+        **key,
+        language=demo.language,
+        category=_TEMPLATE["category"],
+        components=_TEMPLATE["components"],
+        status=MessageTemplate.Status.APPROVED,
+    )
 
 
 def _messages(organization: Organization, channel: Channel, demo: DemoOrganization) -> None:
@@ -209,16 +252,16 @@ def _messages(organization: Organization, channel: Channel, demo: DemoOrganizati
     )
 
 
-def _api_key(organization: Organization, known: str | None) -> str:
+def _api_key(organization: Organization, known: str | None, *, surface: str = ApiKey.Surface.TRANSACTIONAL) -> str:
     """The key of the last run while it works; else a new one, and the old ones are revoked."""
-    surface = ApiKey.Surface.TRANSACTIONAL
     if known:
         try:
             if api_key_authenticate(known, surface).organization.id == organization.pk:
                 return known
         except Forbidden:
             log.info("the demo key of the last run does not work any more: a new one is made")
-    for stale in ApiKey.objects.filter(organization=organization, name=_KEY_NAME, revoked_at__isnull=True):
+    usable = ApiKey.objects.filter(organization=organization, surface=surface, revoked_at__isnull=True)
+    for stale in usable.filter(name=_KEY_NAME):
         api_key_revoke(api_key=stale)
     _row, plain = api_key_create(
         organization=organization,

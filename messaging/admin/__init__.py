@@ -1,5 +1,5 @@
-"""Admin pages of channels and messages."""
+"""Admin pages of channels, messages, templates, and a vendor's customers."""
 
-from messaging.admin import channels, messages
+from messaging.admin import channels, customers, messages, templates
 
-__all__ = ["channels", "messages"]
+__all__ = ["channels", "customers", "messages", "templates"]

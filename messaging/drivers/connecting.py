@@ -41,6 +41,8 @@ class ConnectDriver(ABC):
 
     # What the token must allow; named to the person when one is missing.
     connect_scopes: ClassVar[tuple[str, ...]]
+    # Whether the hosted setup page offers it; others are connected with a token.
+    has_signup: ClassVar[bool] = False
 
     @abstractmethod
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def setup_link_create(
     if not 1 <= hours <= HOURS_MOST:
         raise InvalidInput("invalid_expiry", "Too long.", {"expiresInHours": f"1 to {HOURS_MOST} hours are possible"})
     if network:
-        driver_of_network(network)
+        driver_of_network(network, for_signup=True)
     configured = bool(settings.META_APP_ID and settings.META_APP_SECRET and settings.META_CONFIG_ID)
     if not is_sandbox and not configured:
         if settings.PRODUCTION:

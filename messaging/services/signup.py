@@ -59,7 +59,7 @@ def signup_begin(
     """
     if link.is_network_fixed and network != link.network:
         raise InvalidInput("network_not_supported", "This link is for another type of channel.", {"type": "differs"})
-    driver_of_network(network)
+    driver_of_network(network, for_signup=True)
     _take(link)
     link.network, link.step, link.error = network, Step.EXCHANGE, ""
     link.found = {"account_id": account_id, "external_id": external_id, "is_coexistence": is_coexistence}

@@ -81,7 +81,7 @@ def setup_page(request: HttpRequest, organization: Organization, link: SetupLink
         "color": organization.brand_color or _COLOR,
         "ink": _ink(organization.brand_color or _COLOR),
         "nonce": nonce,
-        "languages": settings.LANGUAGES,
+        "languages": [(code, translation.get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES],
         "setup": _setup(request, link),
         "is_live": not link.is_sandbox,
     }
@@ -193,7 +193,7 @@ def _setup(request: HttpRequest, link: SetupLink) -> dict[str, Any]:
 
 def _networks() -> list[str]:
     """The networks that a business can connect here, WhatsApp first."""
-    found = {driver.network for driver in drivers().values() if isinstance(driver, ConnectDriver) and driver.network}
+    found = {driver.network for driver in drivers().values() if isinstance(driver, ConnectDriver) and driver.has_signup}
     return [network for network in _NETWORK_LABELS if network in found]
 
 

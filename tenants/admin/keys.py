@@ -58,9 +58,9 @@ class ApiKeyForm(ServiceForm):
         help_text=gettext_lazy("Empty: never."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, surface: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        scopes = SCOPES[ApiKey.Surface.TRANSACTIONAL]
+        scopes = SCOPES[surface]
         self.fields["scopes"].choices = [(scope, f"{scope} – {meaning}") for scope, meaning in scopes.items()]  # type: ignore[attr-defined]
         self.fields["scopes"].initial = list(scopes)
 
@@ -85,13 +85,14 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(ApiKey, site=organization_site)
 class ApiKeyAdmin(ScopedAdmin[ApiKey]):
-    list_display = ("name", "key_id", "mode_label", "state", "scope_list", "last_used_at", "created_at")
-    list_filter = (StateFilter, "mode")
+    list_display = ("name", "key_id", "surface", "mode_label", "state", "scope_list", "last_used_at", "created_at")
+    list_filter = (StateFilter, "surface", "mode")
     search_fields = ("name", "key_id")
     search_help_text = gettext_lazy("Name or key id")
     fields = (
         "name",
         "key_id",
+        "surface",
         "mode_label",
         "state",
         "scope_list",
@@ -138,12 +139,14 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ApiKeyForm(posted(request))
+        asked = request.GET.get("surface", "")
+        surface = ApiKey.Surface(asked) if asked in SCOPES else ApiKey.Surface.TRANSACTIONAL
+        form = ApiKeyForm(posted(request), surface=surface)
         if request.method == "POST" and form.is_valid():
             with form.service_errors():
                 api_key, plain = api_key_create(
                     organization=organization_of(request),
-                    surface=ApiKey.Surface.TRANSACTIONAL,
+                    surface=surface,
                     created_by=request.user,  # type: ignore[arg-type]
                     **form.cleaned_data,
                 )
@@ -153,8 +156,10 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
         return self.form_page(
             request,
             form=form,
-            title=_("New API key"),
+            title=_("New API key: %(surface)s") % {"surface": surface.label},
             submit=_("Create the key"),
+            other_surfaces=[(one, ApiKey.Surface(one).label) for one in SCOPES if one != surface],
+            template="admin/api_key_add.html",
             text=_(
                 "The key is shown once on the next page. We keep only a fingerprint of it and cannot show it again."
             ),
@@ -166,11 +171,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
         if api_key.mode == ApiKey.Mode.TEST:
             channel = channel.filter(is_sandbox=True)
         first = channel.order_by("-is_sandbox", "id").first()
-        body = {
-            "providerId": str(first.uuid) if first else _("<id of a channel>"),
-            "to": "+22997000001",
-            "message": "Hello from Griot",
-        }
+        curl = curl_examples[api_key.surface](plain, str(first.uuid) if first else _("<id of a channel>"))
         return TemplateResponse(
             request,
             "admin/api_key_once.html",
@@ -180,7 +181,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
                 "title": _("Your new API key"),
                 "api_key": api_key,
                 "plain": plain,
-                "curl": curl_example(plain, body),
+                "curl": curl,
                 "back_url": self.page_url("changelist"),
             },
             headers={"Cache-Control": "no-store"},
@@ -212,10 +213,23 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
         )
 
 
-def curl_example(plain: str, body: dict[str, Any]) -> str:
+def _curl_transactional(plain: str, channel_id: str) -> str:
+    body = {"providerId": channel_id, "to": "+22997000001", "message": "Hello from Griot"}
+    return _curl("/api/v1/messages/send", f"X-API-Key: {plain}", body)
+
+
+def _curl_gateway(plain: str, channel_id: str) -> str:
+    body = {"channelId": channel_id, "channelType": "WHATSAPP", "to": "+22997000001", "type": "text", "text": "Hello"}
+    return _curl("/v1/messages", f"Authorization: Bearer {plain}", body)
+
+
+def _curl(path: str, header: str, body: dict[str, Any]) -> str:
     """A command line that sends one message with the key."""
     data = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
     return (
-        f"curl -X POST {settings.PUBLIC_BASE_URL}/api/v1/messages/send \\\n"
-        f"  -H 'X-API-Key: {plain}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{data}'"
+        f"curl -X POST {settings.PUBLIC_BASE_URL}{path} \\\n"
+        f"  -H '{header}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{data}'"
     )
+
+
+curl_examples = {ApiKey.Surface.TRANSACTIONAL: _curl_transactional, ApiKey.Surface.GATEWAY: _curl_gateway}

@@ -93,7 +93,8 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from campaigns.services.campaigns import campaign_create
         from contacts.models import Identity, Suppression
         from contacts.services.identities import contact_find_or_create
-        from messaging.models import Message
+        from messaging.models import Customer, Message, MessageTemplate
+        from messaging.services.setup_links import setup_link_create
         from otp.models import OneTimePassword, OtpPolicy
         from tenants.models import ApiKey, Invitation, Membership, RetentionPeriod
         from tenants.services.keys import api_key_create
@@ -173,8 +174,23 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 object_label=f"{word} object",
                 actor_kind="system",
             )
+        with tenant_context(organization):
+            customer = Customer.objects.create(name=f"{word} customer")
+            link = setup_link_create(organization=organization, customer=customer).link
+            template = MessageTemplate.objects.create(
+                kind=channel.kind,
+                account_id=channel.account_id,
+                name=f"{word}_template",
+                language="en",
+                category="UTILITY",
+                status="APPROVED",
+                components=[{"type": "BODY", "text": f"{word} text"}],
+            )
         return {
             "messaging.channel": channel.pk,
+            "messaging.customer": customer.pk,
+            "messaging.setuplink": link.pk,
+            "messaging.messagetemplate": template.pk,
             "messaging.message": message.pk,
             "sensitive": secret.pk,
             "campaigns.campaign": campaign.pk,

@@ -24,6 +24,7 @@ KEYS = {
     "organization": {"id", "name", "slug", "admin_url", "email", "password"},
     "second_organization": {"id", "name", "slug", "admin_url", "email", "password", "transactional_api_key"},
     "transactional": {"api_key", "provider_id"},
+    "gateway": {"api_key", "channel_id"},
     "meta": {"app_secret", "verify_token"},
 }
 
@@ -97,7 +98,7 @@ def test_a_lost_file_gets_new_keys_and_the_old_ones_stop(file: Path, damage: str
         file.write_text('{"transactional": {"api')
     after = run(file)
     assert after["transactional"]["api_key"] != before["transactional"]["api_key"]
-    assert ApiKey.objects.filter(name="Demo", revoked_at__isnull=True).count() == 2
+    assert ApiKey.objects.filter(name="Demo", revoked_at__isnull=True).count() == 3
 
 
 def test_sections_of_other_surfaces_are_kept(file: Path) -> None:

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from messaging.drivers.base import AddressKind, Capability, ChannelInfo, Outgoing
 from messaging.drivers.messenger import webhook
+from messaging.drivers.meta.chat_connect import PageConnect
 from messaging.drivers.meta.chat_content import TextLimit
 from messaging.drivers.meta.chat_driver import ChatDriver
 from messaging.drivers.meta.graph import graph_url
 
 
-class MessengerDriver(ChatDriver):
+class MessengerDriver(ChatDriver, PageConnect):
     """One instance serves all pages. The channel's provider id is the page's."""
 
     kind: ClassVar[str] = "messenger"

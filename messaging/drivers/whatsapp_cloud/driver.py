@@ -160,6 +160,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
         return template_calls.read_delete(response)
 
     connect_scopes: ClassVar[tuple[str, ...]] = connect.SCOPES
+    has_signup: ClassVar[bool] = True
 
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         return connect.accounts_granted(targets)

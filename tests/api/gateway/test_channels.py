@@ -166,3 +166,25 @@ def test_another_accounts_customer_does_not_exist(
     assert refusal(foreign) == (404, "customer_not_found")
     assert vendor.post("/auth/onboard/channel", NEW | {"customerId": mine}).json()["channel"]["customerId"] == mine
     assert Customer.objects.get(uuid=mine).channels.count() == 1
+
+
+@pytest.mark.parametrize(("network", "kind"), [("FACEBOOK", "messenger"), ("INSTAGRAM", "instagram")])
+def test_pages_and_instagram_accounts_are_connected_with_their_token(
+    vendor: Vendor, provider: Any, network: str, kind: str
+) -> None:
+    body = {"id": f"iq_{kind}", "type": network, "name": "Page", "systemUserAccessToken": "sandbox-p"}
+    assert wrong_fields(vendor.post("/auth/onboard/channel", body)) == {"phoneId"}
+    response = vendor.post("/auth/onboard/channel", body | {"phoneId": "112233445566"})
+    assert response.status_code == 201, response.content
+    assert response.json()["channel"]["type"] == network
+    assert Channel.objects.get().kind == kind
+    text = {"channelId": f"iq_{kind}", "channelType": network, "to": "+229", "type": "text", "text": "Hello"}
+    assert refusal(vendor.post("/messages", text)) == (422, "invalid_recipient")
+    closed = vendor.post("/messages", text | {"to": "7788990011223344", "type": "template", "template": {"name": "x"}})
+    assert refusal(closed) == (422, "invalid_content")
+
+
+def test_the_setup_page_offers_no_type_that_has_no_dialog(vendor: Vendor) -> None:
+    customer = vendor.post("/customers", {"name": "One"}).json()["customer"]["id"]
+    response = vendor.post("/setup-links", {"customerId": customer, "type": "INSTAGRAM"})
+    assert refusal(response) == (422, "network_not_supported")
