@@ -36,7 +36,7 @@ DEMO_FILE: Final = Path(settings.DEMO_FILE)
 SUPER_ADMIN: Final = ("admin@griot.test", "griot-demo-admin")
 _KEY_NAME: Final = "Demo"
 _KEY_RATE: Final = 600_000
-_TEMPLATE: Final = {
+_TEMPLATE: Final[dict[str, Any]] = {
     "name": "order_ready",
     "category": "UTILITY",
     "components": [

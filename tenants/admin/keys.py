@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -232,4 +233,7 @@ def _curl(path: str, header: str, body: dict[str, Any]) -> str:
     )
 
 
-curl_examples = {ApiKey.Surface.TRANSACTIONAL: _curl_transactional, ApiKey.Surface.GATEWAY: _curl_gateway}
+curl_examples: dict[str, Callable[[str, str], str]] = {
+    ApiKey.Surface.TRANSACTIONAL: _curl_transactional,
+    ApiKey.Surface.GATEWAY: _curl_gateway,
+}

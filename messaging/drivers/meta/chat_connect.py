@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -23,8 +23,8 @@ _PAGES: Final = "me"
 class PageConnect(ConnectDriver):
     """Messenger: the address is the page, which is its own account."""
 
-    connect_scopes = ("pages_messaging", "pages_manage_metadata", "pages_show_list")
-    lookup_fields = "id,name"
+    connect_scopes: ClassVar[tuple[str, ...]] = ("pages_messaging", "pages_manage_metadata", "pages_show_list")
+    lookup_fields: ClassVar[str] = "id,name"
 
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         """Pages have no account above them: those that the token opens are listed under `me`."""
@@ -74,8 +74,12 @@ class PageConnect(ConnectDriver):
 class InstagramConnect(PageConnect):
     """Instagram with Page login: the address is the professional account, its account the page behind it."""
 
-    connect_scopes = (*PageConnect.connect_scopes, "instagram_basic", "instagram_manage_messages")
-    lookup_fields = "id,username"
+    connect_scopes: ClassVar[tuple[str, ...]] = (
+        *PageConnect.connect_scopes,
+        "instagram_basic",
+        "instagram_manage_messages",
+    )
+    lookup_fields: ClassVar[str] = "id,username"
 
     def read_lookup(self, response: HttpResponse) -> Found:
         """Meta does not say here which page is behind it."""
