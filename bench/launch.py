@@ -15,7 +15,7 @@ from config.stack.instance import Instance
 _CONTACTS = """
 INSERT INTO contacts_contact (uuid, name, phone, email, custom, created_at)
 SELECT uuidv7(), 'First' || i || ' Last', '2296' || lpad(i::text, 7, '0'), 'a' || i || '@example.com',
-       jsonb_build_object('company', 'Shop ' || i % 1000), now()
+       jsonb_build_object('company', 'Shop ' || i %% 1000), now()
 FROM generate_series(%s, %s) AS i ON CONFLICT (phone) DO NOTHING
 """
 _TEXT = "Hello {prenom|customer} of {custom.company}, the sale begins today."

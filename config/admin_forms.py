@@ -85,8 +85,8 @@ def _dress(field: forms.Field) -> None:
             break
     else:
         return
-    if isinstance(old, forms.DateTimeInput):
-        # Django moves the type out of the attributes.
+    if isinstance(old, forms.TextInput):
+        # Django moves the type (date, time, datetime-local) out of the attributes.
         field.widget.input_type = old.input_type
     field.widget.is_localized = old.is_localized
     field.widget.is_required = old.is_required

@@ -41,6 +41,20 @@ WEEKDAYS: Final = [
 ]
 _HELP: Final = _("Variables: {nom}, {prenom}, {email}, {telephone}, {custom.field}; with a fallback: {prenom|client}.")
 _VARIANTS: Final = ("b", "c")
+_SECTIONS: Final = (
+    (_("Campaign"), ("name", "channel", "category")),
+    (_("What it says"), ("text", "template", "parameters")),
+    (
+        _("Versions (A/B test)"),
+        ("text_b", "percent_b", "text_c", "percent_c", "winner_metric", "sample_percent", "winner_wait_minutes"),
+    ),
+    (_("Who gets it"), ("audience_kind", "groups", "segment", "phones")),
+    (
+        _("When"),
+        ("frequency", "start_date", "time", "end_date", "interval", "weekdays", "day_of_month", "zone",
+         "in_recipient_zone", "quiet_from", "quiet_until", "grace_minutes"),
+    ),
+)  # fmt: skip
 
 
 class ComposerForm(ServiceForm):
@@ -163,6 +177,11 @@ class ComposerForm(ServiceForm):
         approved = MessageTemplate.objects.filter(status=MessageTemplate.Status.APPROVED).order_by("name", "language")
         names = dict.fromkeys((f"{row.name}|{row.language}", str(row)) for row in approved[:500])
         self._choices_set("template", [("", _("None: free text")), *names])
+
+    @property
+    def sections(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        """The fields in groups, each under its heading."""
+        return [(title, [self[name] for name in names]) for title, names in _SECTIONS]
 
     def _choices_set(self, name: str, choices: list[tuple[str, Any]]) -> None:
         field = self.fields[name]

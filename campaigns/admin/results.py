@@ -16,7 +16,6 @@ from messaging.models import Message
 PAGE: Final = 50
 _EXPORT_PAGE: Final = 5_000
 SKIPPED: Final = "skipped"
-# The longest look for rows of a rare state before the page says how far it came.
 _COLUMNS: Final = ("recipient", "name", "status", "reason", "variant", "queued", "sent", "delivered", "read", "failed")
 
 _SQL: Final = """
