@@ -1,8 +1,9 @@
 """Audiences: who a campaign goes to, as a query that is read in the order of a key, piece by piece.
 
-Every audience yields the same columns: `key` (bigint, unique and growing), `contact_id`, `address`, `name`, `email`,
-`custom` (jsonb), `timezone`, `held` (why they cannot get anything: inactive, no_address, invalid_phone; or NULL) and
-`detail`. Reading it from a stored key on continues exactly where it stopped, with memory for one piece only.
+Every audience yields the same columns: `key` (bigint, unique and growing), `contact_id`, `address` (by which the
+channel reaches them), `phone` (E.164 digits without +, or ""), `name`, `email`, `custom` (jsonb), `timezone`, `held`
+(why they cannot get anything: inactive, no_address, invalid_phone; or NULL) and `detail`. Reading it from a stored key
+on continues exactly where it stopped, with memory for one piece only.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class AudienceQuery:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-_CONTACT_COLUMNS: Final = """contact.id AS contact_id, {address} AS address, contact.name, contact.email,
+_CONTACT_COLUMNS: Final = """contact.id AS contact_id, {address} AS address,
+       COALESCE(contact.phone, '') AS phone, contact.name, contact.email,
        contact.custom, contact.timezone,
        CASE WHEN contact.status <> 'active' THEN 'inactive' WHEN {address} IS NULL THEN 'no_address' END AS held,
        '' AS detail"""
@@ -34,7 +36,7 @@ _CONTACT_COLUMNS: Final = """contact.id AS contact_id, {address} AS address, con
 # Entries of a list have a contact when one has the number: its name and fields fill the variables.
 _LIST: Final = """
 SELECT entry.id AS key, contact.id AS contact_id, NULLIF(entry.address, '') AS address,
-       COALESCE(contact.name, '') AS name, COALESCE(contact.email, '') AS email,
+       entry.address AS phone, COALESCE(contact.name, '') AS name, COALESCE(contact.email, '') AS email,
        COALESCE(contact.custom, '{}'::jsonb) AS custom, COALESCE(contact.timezone, '') AS timezone,
        CASE WHEN entry.problem <> '' THEN 'invalid_phone' END AS held, entry.problem AS detail
 FROM campaigns_audienceentry entry
@@ -86,12 +88,15 @@ def audience_is_empty(campaign: Campaign, *, address_kinds: Sequence[str]) -> bo
 def _columns(address_kinds: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Phones are kept with the contact; other names of a person are looked up, the first kind that they have."""
     kinds = list(address_kinds)
-    if kinds == [Identity.Kind.PHONE]:
+    phone_first = kinds[0] == Identity.Kind.PHONE
+    others = kinds[1:] if phone_first else kinds
+    if not others:
         return _CONTACT_COLUMNS.format(address="contact.phone"), {}
-    address = """(SELECT identity.value FROM contacts_identity identity
-        WHERE identity.contact_id = contact.id AND identity.kind = ANY(%(address_kinds)s)
-        ORDER BY array_position(%(address_kinds)s, identity.kind::text), identity.id LIMIT 1)"""
-    return _CONTACT_COLUMNS.format(address=address), {"address_kinds": kinds}
+    looked_up = """(SELECT identity.value FROM contacts_identity identity
+        WHERE identity.contact_id = contact.id AND identity.kind = ANY(%(other_kinds)s)
+        ORDER BY array_position(%(other_kinds)s, identity.kind::text), identity.id LIMIT 1)"""
+    address = f"COALESCE(contact.phone, {looked_up})" if phone_first else looked_up
+    return _CONTACT_COLUMNS.format(address=address), {"other_kinds": others}
 
 
 def _list(campaign: Campaign, address_kinds: Sequence[str]) -> AudienceQuery:

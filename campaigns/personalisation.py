@@ -65,10 +65,10 @@ def unknown_variables(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in found if _canonical(name) is None))
 
 
-def contact_values(*, name: str, email: str, address: str, custom: Mapping[str, Any]) -> dict[str, str]:
-    """The values of one contact. `address`: E.164 digits without +; the first name is the first word of `name`."""
+def contact_values(*, name: str, email: str, phone: str, custom: Mapping[str, Any]) -> dict[str, str]:
+    """The values of one contact. `phone`: E.164 digits without +, or ""; the first name is the first word of `name`."""
     plain = name.strip(" ")
-    values = {"nom": plain, "prenom": plain.split(" ", 1)[0], "email": email, "telephone": f"+{address}"}
+    values = {"nom": plain, "prenom": plain.split(" ", 1)[0], "email": email, "telephone": f"+{phone}" if phone else ""}
     return values | {f"{CUSTOM}{key}": _text(value) for key, value in custom.items() if value is not None}
 
 

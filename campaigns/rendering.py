@@ -23,7 +23,7 @@ _VALUES: Final[Mapping[str, str]] = {
     "nom": "btrim({row}.name, ' ')",
     "prenom": "split_part(btrim({row}.name, ' '), ' ', 1)",
     "email": "{row}.email",
-    "telephone": "'+' || {row}.address",
+    "telephone": "'+' || NULLIF({row}.phone, '')",
 }
 
 

@@ -311,7 +311,7 @@ def composer_preview(data: Mapping[str, Any], weekdays: list[str]) -> dict[str, 
     values = contact_values(
         name=contact.name if contact else "Ada Sample",
         email=contact.email if contact else "ada@example.com",
-        address=contact.phone or "" if contact else "22961000000",
+        phone=contact.phone or "" if contact else "22961000000",
         custom=contact.custom if contact else {},
     )
     given = [

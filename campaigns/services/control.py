@@ -181,7 +181,7 @@ def campaign_test_send(
     values = contact_values(
         name=contact.name if contact else _SAMPLE_NAME,
         email=contact.email if contact else "",
-        address=phone,
+        phone=phone,
         custom=contact.custom if contact else {},
     )
     accepted = message_accept(

@@ -111,7 +111,7 @@ def _row(plan: LaunchPlan, entry: Mapping[str, Any]) -> dict[str, Any]:
     """One recipient whose values need a closer look: rendered, and judged by the driver itself."""
     version = next(item for item in plan.versions if item.variant_id == entry["variant"])
     values = contact_values(
-        name=entry["name"], email=entry["email"], address=entry["address"], custom=entry["custom"] or {}
+        name=entry["name"], email=entry["email"], phone=entry["phone"], custom=entry["custom"] or {}
     )
     content = content_personalise(version.content, values)
     verdict, detail = None, ""

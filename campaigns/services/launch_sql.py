@@ -32,7 +32,7 @@ valued AS (
     SELECT placed.*, {variant} AS variant, {due} AS due_at{values}
     FROM placed WHERE {taken}),
 given AS MATERIALIZED (
-    SELECT valued.*, {needs_window} AS needs_window,
+    SELECT valued.*, {window_from} AS window_from,
            CASE WHEN held IS NOT NULL THEN held
                 WHEN address IS NULL THEN 'no_address'
                 WHEN address = %(sender)s THEN 'recipient_is_sender'
@@ -43,7 +43,7 @@ judged AS MATERIALIZED (
            CASE WHEN unreachable IS NOT NULL THEN unreachable
                 WHEN {suppressed} THEN 'suppressed'
                 WHEN %(is_marketing)s AND {opted_out} THEN 'opted_out'
-                WHEN needs_window AND NOT {window_open} THEN 'window_closed'
+                WHEN window_from IS NOT NULL AND NOT {window_open} THEN 'window_closed'
                 WHEN {odd} THEN 'odd' END AS verdict
     FROM given)"""
 
@@ -77,8 +77,9 @@ SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM inserted WHERE due
 # What the caller must know besides: how far it came, and the rows that need a closer look.
 _PROGRESS: Final = """,
        (SELECT count(*) FROM picked), (SELECT max(key) FROM picked),
-       (SELECT json_agg(json_build_object('key', key, 'contact_id', contact_id, 'address', address, 'name', name,
-                                          'email', email, 'custom', custom, 'variant', variant, 'due_at', due_at)
+       (SELECT json_agg(json_build_object('key', key, 'contact_id', contact_id, 'address', address, 'phone', phone,
+                                          'name', name, 'email', email, 'custom', custom, 'variant', variant,
+                                          'due_at', due_at)
                         ORDER BY key)
         FROM judged WHERE verdict = 'odd')"""
 
@@ -141,7 +142,7 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
 
 def address_kinds(driver: Driver) -> Sequence[str]:
     """The kinds of identities by which the driver reaches people, the best first."""
-    return ("phone",)
+    return [kind.name for kind in driver.address_kinds]
 
 
 def versions_of(campaign: Campaign, run: Run | None, driver: Driver) -> tuple[Version, ...]:
@@ -168,7 +169,6 @@ def judged_sql(
     """
     due = due or due_sql(plan.campaign, plan.run, now=now, address="placed.address", timezone="placed.timezone")
     place = "place" if plan.sample is None else f"(place * 100 / {plan.sample})"
-    driver, checks = plan.channel.driver, plan.channel.checks_window
     columns = parts.column_definitions("placed")
     text = statement_fill(
         _JUDGED,
@@ -178,13 +178,11 @@ def judged_sql(
             "taken": "true" if plan.sample is None else f"place < {plan.sample}",
             "variant": _choice(plan.versions, place),
             "values": "".join(f", {column}" for column in columns),
-            "needs_window": _by_variant(
-                plan.versions, lambda v: "true" if checks and driver.needs_window(v.content) else "false"
-            ),
+            "window_from": _by_variant(plan.versions, lambda version: _window_from(plan, version, parts, now)),
             "odd": odd_sql([version.limits for version in plan.versions], parts),
             "suppressed": SUPPRESSED,
             "opted_out": _OPTED_OUT,
-            "window_open": WINDOW_OPEN,
+            "window_open": WINDOW_OPEN.replace("%(window_from)s", "given.window_from"),
             "due": due.sql,
             "audience": plan.audience.sql,
         },
@@ -198,7 +196,6 @@ def judged_sql(
             "position": plan.run.position,
             "sender": plan.channel.address,
             "is_marketing": plan.campaign.category == Campaign.Category.MARKETING,
-            "window_from": now - driver.service_window,
             "channel": plan.channel.id,
         },
     )
@@ -228,6 +225,14 @@ def one_by_one_sql(plan: LaunchPlan, *, schema: str, now: datetime) -> Statement
     """
     text = _fill("WITH" + _ONE_BY_ONE + "," + _QUEUE, schema, {"content": "content", "type": "type"})
     return Statement(text, _queue_params(plan, schema=schema, now=now))
+
+
+def _window_from(plan: LaunchPlan, version: Version, parts: SqlParts, now: datetime) -> str:
+    """After which moment the recipient must have written; NULL when the content needs no open window."""
+    channel = plan.channel
+    if not channel.checks_window or not channel.driver.needs_window(version.content):
+        return "NULL::timestamptz"
+    return f"{parts.parameter(now - channel.driver.window_of(version.content, channel.config))}::timestamptz"
 
 
 def _fill(text: str, schema: str, parts: dict[str, str]) -> str:

@@ -51,9 +51,7 @@ def test_variables_are_named_once_and_typing_mistakes_found():
 
 
 def test_the_first_name_is_the_first_word():
-    values = contact_values(
-        name="  Ada  Sample ", email="a@b.c", address="22961", custom={"n": 3, "b": True, "x": None}
-    )
+    values = contact_values(name="  Ada  Sample ", email="a@b.c", phone="22961", custom={"n": 3, "b": True, "x": None})
     assert values == {
         "nom": "Ada  Sample",
         "prenom": "Ada",
@@ -84,8 +82,7 @@ def test_the_database_fills_as_python_does(in_schema, text, name, email, custom)
     columns = parts.column_definitions("placed")
     values = "".join(f", {column}" for column in columns)
     row = (
-        "(SELECT %(name)s::text AS name, %(email)s::text AS email, '22961000000' AS address,"
-        " %(custom)s::jsonb AS custom)"
+        "(SELECT %(name)s::text AS name, %(email)s::text AS email, '22961000000' AS phone, %(custom)s::jsonb AS custom)"
     )
     with connection.cursor() as cursor:
         cursor.execute(
@@ -93,7 +90,5 @@ def test_the_database_fills_as_python_does(in_schema, text, name, email, custom)
             {**parts.params, "name": name, "email": email, "custom": json.dumps(custom)},
         )
         found = cursor.fetchone()[0]
-    expected = content_personalise(
-        content, contact_values(name=name, email=email, address="22961000000", custom=custom)
-    )
+    expected = content_personalise(content, contact_values(name=name, email=email, phone="22961000000", custom=custom))
     assert (json.loads(found) if isinstance(found, str) else found) == expected
