@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.postgresql.statements import statement_cursor
 from contacts.phones import BadPhone, phone_normalise
 from messaging.models import Channel, Message
 from messaging.models.message import PRIORITY_OTP
@@ -19,9 +22,12 @@ from messaging.services.channels import ChannelSnapshot
 from otp.codes import MAX_LENGTH, MIN_LENGTH, code_hash, code_make, code_matches
 from otp.limits import limits_check, prefix_of
 from otp.models import OneTimePassword, OtpPolicy
+from tenants.connection import connection as tenant_connection
 from tenants.errors import InvalidInput, NotFound
 from tenants.fields import uuid7
 from tenants.services.keys import OrganizationSnapshot
+from webhooks_app.outbox import filled
+from webhooks_app.services.events import event_publish, events_told
 
 MIN_SECONDS: Final = 30
 MAX_SECONDS: Final = 3600
@@ -112,6 +118,8 @@ def otp_send(
             created_at=now,
             expires_at=expires_at,
         )
+        data = {"id": str(otp_uuid), "message_id": str(accepted.uuid), "phone": digits}
+        event_publish(type="otp.sent", data={"otp": data}, key=str(otp_uuid), channel_id=channel.id)
     return SentOtp(otp_uuid, accepted.uuid, expires_at)
 
 
@@ -126,10 +134,54 @@ def otp_verify(*, otp_uuid: UUID, code: str, sandbox_only: bool = False) -> Veri
         return _why_not(otp_uuid, now, sandbox_only)
     pk, expected_hash, attempts_left = claimed
     if not code_matches(otp_uuid, code, expected_hash):
+        if attempts_left == 0:
+            _failed_tell(pk)
         return Verification(False, "wrong_code", attempts_left)
-    if OneTimePassword.objects.filter(pk=pk, verified_at__isnull=True).update(verified_at=now):
-        return Verification(True)
-    return Verification(False, "already_used", 0)
+    return Verification(True) if _verified_set(pk, now) else Verification(False, "already_used", 0)
+
+
+# One statement, so that the event is in the transaction of the change and other guesses wait no longer than before.
+_VERIFIED = """
+WITH changed AS (
+    UPDATE {schema}.otp_onetimepassword SET verified_at = %(now)s WHERE id = %(id)s AND verified_at IS NULL
+    RETURNING uuid, message_uuid, phone, channel_id),
+news AS (
+    SELECT 0 AS place, 'otp.verified' AS type, uuid::text AS key, channel_id, false AS is_test, jsonb_build_object(
+        'otp', jsonb_build_object('id', uuid, 'message_id', message_uuid, 'phone', phone)) AS data
+    FROM changed),
+{any_events}
+SELECT (SELECT count(*) FROM changed), {woken}
+"""
+
+
+@lru_cache(maxsize=4096)
+def _verified_statement(schema: str) -> bytes:
+    return filled(_VERIFIED, schema)
+
+
+def _verified_set(pk: int, now: datetime) -> bool:
+    """Whether this guess is the one that counts; `otp.verified` is published with it."""
+    with statement_cursor() as cursor:
+        cursor.execute(
+            _verified_statement(tenant_connection.schema_name),
+            {"id": pk, "now": now},
+            prepare=settings.DATABASE_PREPARE,
+        )
+        changed, endpoint_ids = cursor.fetchone() or (0, None)
+    events_told(endpoint_ids=endpoint_ids)
+    return bool(changed)
+
+
+def _failed_tell(pk: int) -> None:
+    """Publish that no guess is left."""
+    otp = OneTimePassword.objects.only("uuid", "message_uuid", "phone", "channel_id").get(pk=pk)
+    data = {
+        "id": str(otp.uuid),
+        "message_id": str(otp.message_uuid),
+        "phone": otp.phone,
+        "reason": "too_many_attempts",
+    }
+    event_publish(type="otp.failed", data={"otp": data}, key=str(otp.uuid), channel_id=otp.channel_id)
 
 
 def _options_check(code_length: int, expires_in: int, template: str | None) -> None:

@@ -45,6 +45,11 @@ lanes AS (
 # The endpoints whose lanes to wake after the commit, or NULL.
 _WOKEN = "(SELECT array_agg(DISTINCT endpoint_id) FROM fanned_out)"
 
+_CHANNEL = """jsonb_build_object(
+            'id', channel.uuid, 'reference', channel.reference, 'number', channel.id, 'name', channel.name,
+            'kind', channel.kind, 'address', channel.address, 'is_sandbox', channel.is_sandbox,
+            'customer_id', customer.uuid)"""
+
 # From `news` (id of a message, type, place in its order, provider_id, sent_at, delivered_at, read_at, failed_at,
 # error_code, error_reason: as they are after the change). What never changes is read from the message, which this
 # statement may see as it was before. A one-time password's text is never told.
@@ -66,10 +71,7 @@ told AS (
             'content', CASE WHEN message.is_sensitive THEN NULL
                             WHEN length(message.content::text) > {content_length} THEN {marker}
                             ELSE message.content END),
-        'channel', jsonb_build_object(
-            'id', channel.uuid, 'reference', channel.reference, 'number', channel.id, 'name', channel.name,
-            'kind', channel.kind, 'address', channel.address, 'is_sandbox', channel.is_sandbox,
-            'customer_id', customer.uuid),
+        'channel', {channel},
         'contact', CASE WHEN contact.id IS NOT NULL THEN jsonb_build_object(
             'id', contact.uuid, 'number', contact.id, 'name', contact.name, 'phone', contact.phone) END)
     FROM news
@@ -85,6 +87,33 @@ told AS (
 {fan_out}
 """
 
+# From `news` (id of a channel, old_status, new_status, reason).
+_CHANNEL_EVENTS = """
+listening AS MATERIALIZED (
+    SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
+    WHERE is_active AND 'channel.status_changed' = ANY(types)),
+told AS (
+    INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
+    SELECT 'channel.status_changed', channel.uuid::text, channel.id, channel.is_sandbox, jsonb_build_object(
+        'channel', {channel} || jsonb_build_object(
+            'old_status', news.old_status, 'new_status', news.new_status, 'reason', news.reason))
+    FROM news
+    JOIN {schema}.messaging_channel channel ON channel.id = news.id
+    LEFT JOIN {schema}.messaging_customer customer ON customer.id = channel.customer_id
+    WHERE EXISTS (SELECT 1 FROM listening WHERE channel_ids = '{{}}' OR channel.id = ANY(channel_ids))
+    ORDER BY news.id
+    RETURNING id, type, key, channel_id),
+{fan_out}
+"""
+
+_CHANNELS = """
+WITH news AS (
+    SELECT %(channel)s::bigint AS id, %(old)s::text AS old_status, %(new)s::text AS new_status,
+           %(reason)s::text AS reason),
+{channel_events}
+SELECT {woken}
+"""
+
 # News from lists of message ids and types, for changes that were made by a statement of their own before.
 _MESSAGES = """
 WITH news AS (
@@ -97,13 +126,11 @@ WITH news AS (
 SELECT {woken}
 """
 
-_EVENTS = """
-WITH news AS (
-    SELECT * FROM json_to_recordset(%(events)s::json)
-        AS row(place int, type text, key text, channel_id bigint, is_test boolean, data jsonb)),
+# From `news` (place, type, key, channel_id, is_test, data): events of any type.
+_ANY_EVENTS = """
 listening AS MATERIALIZED (
     SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
-    WHERE is_active AND types && %(types)s::varchar[]),
+    WHERE is_active AND EXISTS (SELECT 1 FROM news WHERE news.type = ANY(types))),
 told AS (
     INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
     SELECT type, key, channel_id, is_test, data FROM news
@@ -113,12 +140,19 @@ told AS (
     ORDER BY place
     RETURNING id, type, key, channel_id),
 {fan_out}
+"""
+
+_EVENTS = """
+WITH news AS (
+    SELECT * FROM json_to_recordset(%(events)s::json)
+        AS row(place int, type text, key text, channel_id bigint, is_test boolean, data jsonb)),
+{any_events}
 SELECT {woken}
 """
 
 
 def filled(text: str, schema: str) -> bytes:
-    """`text` with the schema's name, and the parts above where it says `{message_events}`, `{fan_out}`, `{woken}`."""
+    """`text` with the schema's name and the parts above, such as `{message_events}` and `{woken}`."""
     parts: dict[str, sql.Composable] = {
         "schema": sql.Identifier(schema),
         "schema_name": sql.Literal(schema),
@@ -128,6 +162,9 @@ def filled(text: str, schema: str) -> bytes:
         "woken": sql.SQL(_WOKEN),
     }
     parts["fan_out"] = sql.SQL(_FAN_OUT).format(**parts)
+    parts["channel"] = sql.SQL(_CHANNEL)
+    parts["channel_events"] = sql.SQL(_CHANNEL_EVENTS).format(**parts)
+    parts["any_events"] = sql.SQL(_ANY_EVENTS).format(**parts)
     parts["message_events"] = sql.SQL(_MESSAGE_EVENTS).format(**parts)
     return sql.SQL(text).format(**parts).as_bytes(None)
 
@@ -139,6 +176,12 @@ def messages_statement(schema: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
+def channels_statement(schema: str) -> bytes:
+    """Publishes that `channel` went from `old` to `new` for `reason`; answers the endpoints to wake."""
+    return filled(_CHANNELS, schema)
+
+
+@lru_cache(maxsize=4096)
 def events_statement(schema: str) -> bytes:
-    """Publishes `events` (a JSON array) of the given `types`; answers the endpoints to wake."""
+    """Publishes `events` (a JSON array); answers the endpoints to wake."""
     return filled(_EVENTS, schema)

@@ -265,9 +265,13 @@ WHERE channel_id = %(channel)s AND origin = 'app' AND provider_id = ANY(%(provid
 """
 
 PAUSE = """
-UPDATE {schema}.messaging_channel
-SET status = 'paused', status_reason = %(reason)s, status_since = now(), status_by = ''
-WHERE id = %(channel)s AND status = 'connected'
+WITH news AS (
+    UPDATE {schema}.messaging_channel
+    SET status = 'paused', status_reason = %(reason)s, status_since = now(), status_by = ''
+    WHERE id = %(channel)s AND status = 'connected'
+    RETURNING id, 'connected' AS old_status, 'paused' AS new_status, %(reason)s AS reason),
+{channel_events}
+SELECT {woken}
 """
 
 FIRST_SEND = """

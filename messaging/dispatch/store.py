@@ -46,16 +46,19 @@ class Store(LaneStore):
             rows = await self.execute(self.sql.settle, params)
             await self._tell(rows[0])
             return
+        told_of_pause: tuple[Any, ...] | None = None
         async with self._pool.connection() as connection, connection.transaction():
             cursor = await connection.execute(self.sql.settle, params)
             told = await cursor.fetchone()
             if opt_outs:
                 await connection.execute(self.sql.suppress, {"addresses": opt_outs, "note": "Reported by the provider"})
             if pause:
-                await connection.execute(self.sql.pause, {"channel": self.channel_id, "reason": pause[:300]})
+                cursor = await connection.execute(self.sql.pause, {"channel": self.channel_id, "reason": pause[:300]})
+                told_of_pause = await cursor.fetchone()
             if is_first:
                 await connection.execute(self.sql.first_send, {"channel": self.channel_id})
         await self._tell(told)
+        await self._tell(told_of_pause)
 
     async def take_up(self, params: dict[str, Any]) -> None:
         """What has come due becomes work; doubt that nobody resolved is decided."""

@@ -22,6 +22,7 @@ from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import AgendaItem, InboundRoute, Organization
 from tenants.services.plans import limit_check
+from webhooks_app.services.events import channel_event_publish
 
 # Short enough that a pause is effective within a second on every process.
 _SNAPSHOT_SECONDS = 0.8
@@ -161,24 +162,30 @@ def channel_pause(*, channel_id: int, reason: str, by: str = "") -> bool:
 
     `by` is who did it, as people know them; empty: the platform, after an answer of the provider.
     """
-    changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.CONNECTED).update(
-        status=Channel.Status.PAUSED, status_reason=reason[:300], status_since=timezone.now(), status_by=by[:254]
-    )
-    if changed:
-        channel_health_note(channel_id=channel_id)
+    with transaction.atomic():
+        changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.CONNECTED).update(
+            status=Channel.Status.PAUSED, status_reason=reason[:300], status_since=timezone.now(), status_by=by[:254]
+        )
+        if changed:
+            channel_health_note(channel_id=channel_id)
+            channel_event_publish(
+                channel_id=channel_id, old_status="connected", new_status="paused", reason=reason[:300]
+            )
     return bool(changed)
 
 
 def channel_resume(*, channel_id: int, by: str = "") -> bool:
     """Go on sending. False when the channel was not paused."""
-    changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.PAUSED).update(
-        status=Channel.Status.CONNECTED, status_reason="", status_since=timezone.now(), status_by=by[:254]
-    )
-    if changed:
-        AgendaItem.objects.filter(schema=connection.schema_name, kind=LANE, key=str(channel_id)).update(
-            due_at=timezone.now()
+    with transaction.atomic():
+        changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.PAUSED).update(
+            status=Channel.Status.CONNECTED, status_reason="", status_since=timezone.now(), status_by=by[:254]
         )
-        channel_health_note(channel_id=channel_id)
+        if changed:
+            AgendaItem.objects.filter(schema=connection.schema_name, kind=LANE, key=str(channel_id)).update(
+                due_at=timezone.now()
+            )
+            channel_health_note(channel_id=channel_id)
+            channel_event_publish(channel_id=channel_id, old_status="paused", new_status="connected")
     return bool(changed)
 
 

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from messaging.dispatch.sql import statements
 from messaging.drivers.base import ReceivedMessage, StatusUpdate
 from messaging.inbound.received import received_store
 from messaging.inbound.statuses import statuses_apply
 from messaging.models import Message
+from messaging.services.channels import channel_pause, channel_resume
 from messaging.services.messages import message_cancel
 from webhooks_app.models import Delivery, Event
 
@@ -104,3 +107,61 @@ def test_very_large_content_gives_way_to_a_marker(in_schema, make_endpoint, chan
     Message.objects.filter(pk=sent.pk).update(content={"type": "text", "text": {"body": "x" * 300_000}})
     statuses_apply(channel_id=channel.pk, updates=reports(sent, "delivered"))
     assert Event.objects.get().data["message"]["content"] == {"truncated": True}
+
+
+def test_pausing_and_resuming_a_channel_is_told_with_the_reason(in_schema, make_endpoint, channel):
+    make_endpoint(in_schema, surface="gateway", events=["channel.status_changed"])
+    channel_pause(channel_id=channel.pk, reason="New SIM card")
+    channel_pause(channel_id=channel.pk, reason="again")
+    channel_resume(channel_id=channel.pk)
+    changes = [
+        (event.data["channel"]["id"], *(event.data["channel"][name] for name in ("old_status", "new_status", "reason")))
+        for event in Event.objects.order_by("id")
+    ]
+    assert changes == [
+        (str(channel.uuid), "connected", "paused", "New SIM card"),
+        (str(channel.uuid), "paused", "connected", ""),
+    ]
+
+
+def test_the_engines_own_pause_is_told_too(in_schema, make_endpoint, channel):
+    make_endpoint(in_schema, events=["channel.status_changed"])
+    statement = statements(in_schema.schema_name).pause.decode()
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(statement, {"channel": channel.pk, "reason": "The token has expired."})
+    [event] = Event.objects.all()
+    assert event.data["channel"]["new_status"] == "paused"
+    assert event.data["channel"]["reason"] == "The token has expired."
+
+
+def test_a_one_time_passwords_life_is_told_without_the_code(in_schema, make_endpoint, channel):
+    from messaging.services.channels import channel_by_uuid
+    from otp.services import otp_send, otp_verify
+    from tests.otp.conftest import snapshot
+
+    make_endpoint(in_schema, events=["otp.sent", "otp.failed", "otp.verified"])
+    found = channel_by_uuid(schema=in_schema.schema_name, uuid=channel.uuid)
+    sent = otp_send(organization=snapshot(in_schema), channel=found, phone="+22997000003")
+    code = Message.objects.get(uuid=sent.message_uuid).content["text"]["body"].rsplit(" ", 1)[1]
+    for _ in range(5):
+        otp_verify(otp_uuid=sent.uuid, code="000000" if code != "000000" else "111111")
+    assert told() == ["otp.sent", "otp.failed"]
+    first, last = Event.objects.order_by("id")
+    assert first.data["otp"]["message_id"] == str(sent.message_uuid)
+    assert last.data["otp"]["reason"] == "too_many_attempts"
+    assert code not in str([event.data for event in (first, last)])
+
+
+def test_a_right_guess_is_told_once(in_schema, make_endpoint, channel):
+    from messaging.services.channels import channel_by_uuid
+    from otp.services import otp_send, otp_verify
+    from tests.otp.conftest import snapshot
+
+    make_endpoint(in_schema, events=["otp.verified"])
+    found = channel_by_uuid(schema=in_schema.schema_name, uuid=channel.uuid)
+    sent = otp_send(organization=snapshot(in_schema), channel=found, phone="+22997000004")
+    code = Message.objects.get(uuid=sent.message_uuid).content["text"]["body"].rsplit(" ", 1)[1]
+    assert [otp_verify(otp_uuid=sent.uuid, code=code).valid for _ in range(2)] == [True, False]
+    [event] = Event.objects.all()
+    assert (event.type, event.data["otp"]["phone"], event.key) == ("otp.verified", "22997000004", str(sent.uuid))

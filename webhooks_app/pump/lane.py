@@ -424,4 +424,4 @@ class EndpointLane:
 
 def _event(kind: str, webhook: dict[str, Any]) -> dict[str, Any]:
     row = {"place": 0, "type": kind, "key": webhook["id"], "channel_id": None, "is_test": False}
-    return {"events": orjson.dumps([row | {"data": {"webhook": webhook}}]).decode(), "types": [kind]}
+    return {"events": orjson.dumps([row | {"data": {"webhook": webhook}}]).decode()}

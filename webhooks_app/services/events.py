@@ -14,7 +14,7 @@ from django.db import transaction
 from config.postgresql.statements import statement_cursor
 from tenants.connection import connection
 from webhooks_app.catalogue import EVENT_TYPES
-from webhooks_app.outbox import events_statement, messages_statement
+from webhooks_app.outbox import channels_statement, events_statement, messages_statement
 from webhooks_app.payloads import payload_bounded, without_nul
 from webhooks_app.wake import endpoints_wake
 
@@ -65,10 +65,7 @@ def events_publish(*, events: Sequence[NewEvent]) -> None:
             }
             for place, event in enumerate(batch)
         ]
-        _publish(
-            events_statement(connection.schema_name),
-            {"events": _json(rows), "types": sorted({event.type for event in batch})},
-        )
+        _publish(events_statement(connection.schema_name), {"events": _json(rows)})
 
 
 def message_events_publish(*, events: Sequence[tuple[int, str]]) -> None:
@@ -84,12 +81,25 @@ def message_events_publish(*, events: Sequence[tuple[int, str]]) -> None:
         )
 
 
+def channel_event_publish(*, channel_id: int, old_status: str, new_status: str, reason: str = "") -> None:
+    """Publish `channel.status_changed`; the rest of the payload is read from the channel."""
+    _publish(
+        channels_statement(connection.schema_name),
+        {"channel": channel_id, "old": old_status, "new": new_status, "reason": reason},
+    )
+
+
 def _publish(statement: bytes, params: dict[str, Any]) -> None:
     with statement_cursor() as cursor:
         cursor.execute(statement, params, prepare=settings.DATABASE_PREPARE)
         row = cursor.fetchone()
-    if row and row[0]:
-        transaction.on_commit(partial(endpoints_wake, connection.schema_name, row[0]))
+    events_told(endpoint_ids=row[0] if row else None)
+
+
+def events_told(*, endpoint_ids: Sequence[int] | None) -> None:
+    """Wake after the commit the endpoints that a statement of `webhooks_app.outbox.filled` answered as `{woken}`."""
+    if endpoint_ids:
+        transaction.on_commit(partial(endpoints_wake, connection.schema_name, endpoint_ids))
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
