@@ -16,9 +16,12 @@ from campaigns.models import Campaign, Run, Variant
 from campaigns.rendering import SqlParts, ValueLimits, content_sql, odd_sql, value_limits
 from campaigns.services.zones import DueSql, due_sql
 from messaging.drivers.base import Driver
+from messaging.models import MessageTemplate
 from messaging.models.message import PRIORITY_CAMPAIGN
 from messaging.services.channels import ChannelSnapshot
-from messaging.services.insert import COUNTED, LOOKED_AFTER, SUPPRESSED, WINDOW_OPEN, statement_fill
+from messaging.services.insert import COUNTED, LOOKED_AFTER, OPTED_OUT, SUPPRESSED, WINDOW_OPEN, statement_fill
+from messaging.services.template_guard import template_category
+from tenants.connection import connection
 
 # Walks through 0 to 99 in leaps: any 100 recipients in a row are spread exactly by the percentages, and few ones well.
 _STRIDE: Final = 61
@@ -52,9 +55,10 @@ _QUEUE: Final = """
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         due_at, queued_at, campaign_run_id, campaign_variant_id)
+         is_marketing, due_at, queued_at, campaign_run_id, campaign_variant_id)
     SELECT uuidv7(), %(channel)s, contact_id, 'out', CASE WHEN due_at IS NULL THEN 'queued' ELSE 'scheduled' END,
-           %(priority)s, address, {type}, {content}, false, 'campaign', due_at, %(now)s, %(run)s, variant
+           %(priority)s, address, {type}, {content}, false, 'campaign', %(is_marketing)s, due_at, %(now)s,
+           %(run)s, variant
     FROM judged WHERE verdict IS NULL ORDER BY key
     ON CONFLICT (campaign_run_id, address) WHERE campaign_run_id IS NOT NULL DO NOTHING
     RETURNING campaign_variant_id, due_at),
@@ -89,8 +93,6 @@ judged AS (
         AS row(key bigint, contact_id bigint, address text, variant bigint, due_at timestamptz, type text,
                content jsonb, verdict text, detail text))"""
 
-_OPTED_OUT: Final = """EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
-                      WHERE suppression.address = given.address AND suppression.scope = 'marketing')"""
 _FIRST_DUE: Final = "(SELECT CASE WHEN bool_and(due_at IS NOT NULL) THEN min(due_at) END FROM inserted)"
 
 
@@ -106,7 +108,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
-    """What a run sends, worked out once per slice. `sample`: percent of the audience that this phase takes, or None."""
+    """What a run sends, worked out once per slice. `sample`: percent of the audience that this phase takes, or None.
+
+    `is_marketing`: not to people who opted out of that, now and when it is sent.
+    """
 
     campaign: Campaign
     run: Run
@@ -114,6 +119,7 @@ class LaunchPlan:
     audience: AudienceQuery
     versions: tuple[Version, ...]
     sample: int | None = None
+    is_marketing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +136,30 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
     Raises `ContentError` for content that the channel's driver refuses, and what the audience's query raises.
     """
     sample = campaign.sample_percent if run.phase == Run.Phase.SAMPLE else None
+    versions = versions_of(campaign, run, channel.driver)
     return LaunchPlan(
         campaign,
         run,
         channel,
         audience_query(campaign, address_kinds=address_kinds(channel.driver)),
-        versions_of(campaign, run, channel.driver),
+        versions,
         sample,
+        campaign.category == Campaign.Category.MARKETING or _has_marketing_template(channel, versions),
     )
+
+
+def _has_marketing_template(channel: ChannelSnapshot, versions: Sequence[Version]) -> bool:
+    """Whatever the campaign calls itself: a template of that category is marketing."""
+    categories = (
+        template_category(
+            schema=connection.schema_name,
+            kind=channel.kind,
+            account_id=channel.account_id,
+            content=version.content,
+        )
+        for version in versions
+    )
+    return MessageTemplate.Category.MARKETING in categories
 
 
 def address_kinds(driver: Driver) -> Sequence[str]:
@@ -181,7 +203,7 @@ def judged_sql(
             "window_from": _by_variant(plan.versions, lambda version: _window_from(plan, version, parts, now)),
             "odd": odd_sql([version.limits for version in plan.versions], parts),
             "suppressed": SUPPRESSED,
-            "opted_out": _OPTED_OUT,
+            "opted_out": OPTED_OUT,
             "window_open": WINDOW_OPEN.replace("%(window_from)s", "given.window_from"),
             "due": due.sql,
             "audience": plan.audience.sql,
@@ -195,7 +217,7 @@ def judged_sql(
             **due.params,
             "position": plan.run.position,
             "sender": plan.channel.address,
-            "is_marketing": plan.campaign.category == Campaign.Category.MARKETING,
+            "is_marketing": plan.is_marketing,
             "channel": plan.channel.id,
         },
     )
@@ -247,6 +269,7 @@ def _queue_params(plan: LaunchPlan, *, schema: str, now: datetime) -> dict[str, 
         "channel": plan.channel.id,
         "run": plan.run.pk,
         "priority": PRIORITY_CAMPAIGN,
+        "is_marketing": plan.is_marketing,
         "now": now,
     }
 

@@ -106,6 +106,8 @@ def message_advice(message: Message) -> str:
         return _("Ask for a new code; a one-time password is never sent a second time.")
     if message.error_code == "expired":
         return _("It waited too long. See on the channel's page why, then send it again if it is still useful.")
+    if message.error_code == "suppressed":
+        return _("Nothing to do: this person does not want to be written to, or must not be.")
     if message.error_code == "in_doubt":
         return _(
             "Whether it arrived is not known. Ask the customer before you send it again, or they may get it twice."

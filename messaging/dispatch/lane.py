@@ -28,6 +28,7 @@ from messaging.dispatch.outcomes import (
     result_in_doubt,
     result_refused,
     result_sent,
+    result_suppressed,
     result_unsent,
 )
 from messaging.dispatch.pacing import Pacer
@@ -407,13 +408,16 @@ class Lane:
         self._open += len(rows)
 
     async def _send(self, row: tuple[Any, ...]) -> None:
-        message_id, uuid, address, content, _, attempts, reply_to, expires_at = row
-        departure = await self._pacer.turn()
-        if expires_at is not None and expires_at <= time.time():
-            result = result_expired(message_id=message_id)
+        message_id, uuid, address, content, _, attempts, reply_to, expires_at, held = row
+        if held is not None:
+            result = result_suppressed(message_id=message_id, scope=held)
         else:
-            result = await self._exchange(message_id, uuid, address, content, attempts, reply_to)
-        self._pacer.answered(departure)
+            departure = await self._pacer.turn()
+            if expires_at is not None and expires_at <= time.time():
+                result = result_expired(message_id=message_id)
+            else:
+                result = await self._exchange(message_id, uuid, address, content, attempts, reply_to)
+            self._pacer.answered(departure)
         self._results.append(result)
         self._open -= 1
         if not self._open or len(self._results) >= SETTLE_AT:

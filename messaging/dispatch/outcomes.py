@@ -47,6 +47,12 @@ def result_expired(*, message_id: int) -> Result:
     return Result(message_id, "failed", code="expired", reason="Not sent: it would have arrived after its time limit.")
 
 
+def result_suppressed(*, message_id: int, scope: str) -> Result:
+    """The person was blacklisted or opted out while it waited; `scope` is all or marketing."""
+    what = "has been blacklisted or has opted out" if scope == "all" else "has opted out of marketing messages"
+    return Result(message_id, "failed", code="suppressed", reason=f"Not sent: this person {what} meanwhile.")
+
+
 def result_unsent(*, message_id: int, attempts: int) -> Result:
     """The provider could not be reached at all: nothing left, so trying again is safe."""
     error = SendError("unreachable", "The provider could not be reached.", retryable=True)

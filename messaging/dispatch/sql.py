@@ -12,6 +12,13 @@ from functools import lru_cache
 
 from webhooks_app.outbox import filled
 
+# Why a claimed message must not leave after all: its address was suppressed since it was queued. `all`, `marketing` or
+# NULL; one look into a unique index.
+HELD = """(
+    SELECT min(suppression.scope) FROM {schema}.contacts_suppression suppression
+    WHERE suppression.address = message.address
+      AND (suppression.scope = 'all' OR message.is_marketing AND suppression.scope = 'marketing'))"""
+
 # Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
 # that the previous owner's lease ended without a release: whatever it had claimed is in doubt. When the channel was
 # loaded a moment ago, the first batch is claimed along (`limit` over 0): one round trip instead of three, which is what
@@ -44,7 +51,7 @@ claimed AS (
     SET status = 'processing', fence = taken.fence, claimed_at = now(), attempts = attempts + 1
     FROM picked, taken WHERE message.id = picked.id
     RETURNING message.id, message.uuid::text, message.address, message.content::text, message.priority,
-              message.attempts, message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8)
+              message.attempts, message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8, {held})
 SELECT taken.id, taken.fence, taken.state, taken.was_abandoned,
        EXISTS (SELECT 1 FROM {schema}.messaging_message
                WHERE channel_id = %(channel)s AND status = 'scheduled' AND due_at <= now())
@@ -157,7 +164,7 @@ UPDATE {schema}.messaging_message message
 SET status = 'processing', fence = %(fence)s, claimed_at = now(), attempts = attempts + 1
 FROM picked WHERE message.id = picked.id
 RETURNING message.id, message.uuid::text, message.address, message.content::text, message.priority, message.attempts,
-          message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8
+          message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8, {held}
 """
 
 # The connection broke while the answer to a claim was on its way: what was claimed never left this process. Called when
@@ -365,11 +372,11 @@ def statements(schema: str) -> Statements:
         return filled(text, schema)
 
     return Statements(
-        take=fill(TAKE),
+        take=fill(TAKE.replace("{held}", HELD)),
         channel=fill(CHANNEL),
         recover=fill(RECOVER),
         due=fill(DUE),
-        claim=fill(CLAIM),
+        claim=fill(CLAIM.replace("{held}", HELD)),
         recall=fill(RECALL),
         recall_taken=fill(RECALL_TAKEN),
         settle=fill(SETTLE),

@@ -82,6 +82,8 @@ class Message(models.Model):
     content = models.JSONField(_("content"))
     # One-time passwords: never shown in lists, never returned by an API, blanked once sent.
     is_sensitive = models.BooleanField(_("sensitive"), default=False, db_default=False)
+    # A marketing campaign's, or of a template of that category: held back from people who opted out of marketing.
+    is_marketing = models.BooleanField(_("marketing"), default=False, db_default=False, editable=False)
     origin = models.CharField(_("origin"), max_length=10, choices=Origin.choices)
     api_key_id = models.BigIntegerField(null=True, blank=True)
     # The campaign's run and A/B variant that it belongs to.

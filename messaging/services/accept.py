@@ -19,7 +19,7 @@ from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import PHONE, Capability, ContentError
 from messaging.media.files import files_guard
-from messaging.models import Channel
+from messaging.models import Channel, MessageTemplate
 from messaging.services.channels import ChannelSnapshot
 from messaging.services.insert import InsertRow, messages_insert
 from messaging.services.template_guard import template_guard
@@ -99,11 +99,13 @@ def messages_accept(
     is_sensitive: bool = False,
     reply_to: str = "",
     by_person: bool = False,
+    is_marketing: bool = False,
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that may be sent are inserted by one statement, the rest rejected.
 
     The schema of `organization` must be the current one. The lane is woken after the commit.
-    `by_person`: somebody wrote it by hand, for which some providers allow more time. Raises `Conflict`
+    `by_person`: somebody wrote it by hand, for which some providers allow more time. `is_marketing`: people who opted
+    out of marketing are refused; templates of that category are it anyway. Raises `Conflict`
     channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
     ahead; whatever is wrong with a single draft becomes its rejection.
     """
@@ -118,6 +120,7 @@ def messages_accept(
         channel=channel,
         country=organization.default_country,
         by_person=by_person,
+        is_marketing=is_marketing,
         now=now,
     )
     ready, rejections = _sort_out(drafts, prepare)
@@ -130,7 +133,15 @@ def messages_accept(
             schema=organization.schema_name,
             channel_id=channel.id,
             rows=[
-                InsertRow(row.uuid, row.address, row.type, row.content, contact_ids.get(row.address), row.window_from)
+                InsertRow(
+                    row.uuid,
+                    row.address,
+                    row.type,
+                    row.content,
+                    contact_ids.get(row.address),
+                    row.window_from,
+                    row.is_marketing,
+                )
                 for row in ready
             ],
             origin=origin,
@@ -180,6 +191,7 @@ class _Ready:
     type: str
     content: bytes
     window_from: datetime | None
+    is_marketing: bool
 
 
 def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) -> tuple[list[_Ready], list[Rejection]]:
@@ -193,7 +205,15 @@ def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) 
 
 
 def _prepare(
-    index: int, draft: Draft, *, schema: str, channel: ChannelSnapshot, country: str, by_person: bool, now: datetime
+    index: int,
+    draft: Draft,
+    *,
+    schema: str,
+    channel: ChannelSnapshot,
+    country: str,
+    by_person: bool,
+    is_marketing: bool,
+    now: datetime,
 ) -> _Ready:
     driver = channel.driver
     address = address_normalise(driver=driver, value=draft.to, country=country)
@@ -209,7 +229,9 @@ def _prepare(
     except ContentError as error:
         raise InvalidInput("invalid_content", str(error), error.fields) from error
     files_guard(driver=driver, content=content)
-    template_guard(schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content)
+    category = template_guard(
+        schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content
+    )
     return _Ready(
         index,
         uuid7(),
@@ -218,31 +240,31 @@ def _prepare(
         str(content["type"]),
         orjson.dumps(content),
         now - window if window is not None and channel.checks_window else None,
+        is_marketing or category == MessageTemplate.Category.MARKETING,
     )
 
 
 def _refused(channel: ChannelSnapshot, held_back: list[_Ready]) -> list[Rejection]:
-    """Why the insert held these back: blacklisted or opted out of everything, else a closed window."""
+    """Why the insert held these back: blacklisted or opted out, else a closed window."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT address FROM contacts_suppression WHERE scope = 'all' AND address = ANY(%s)",
+            "SELECT address, bool_or(scope = 'all') FROM contacts_suppression WHERE address = ANY(%s) GROUP BY address",
             [[row.address for row in held_back]],
         )
-        suppressed = {address for (address,) in cursor.fetchall()}
+        suppressed: dict[str, bool] = dict(cursor.fetchall())
     closed = "This person has not written within the time in which messages may be sent."
     if Capability.TEMPLATE in channel.driver.capabilities:
         closed = "This person has not written within the last 24 hours: only a template may be sent."
-    return [
-        Rejection(
-            row.index, row.to, "suppressed", "This number is blacklisted or has opted out.", {"to": "is suppressed"}
-        )
-        if row.address in suppressed or row.window_from is None
-        else Rejection(
-            row.index,
-            row.to,
-            "window_closed",
-            closed,
-            {"to": "has no open 24 h window"},
-        )
-        for row in held_back
-    ]
+    return [_refusal(row, suppressed, closed) for row in held_back]
+
+
+def _refusal(row: _Ready, suppressed: Mapping[str, bool], closed: str) -> Rejection:
+    """`suppressed`: address -> whether of everything, else of marketing only."""
+    of_everything = suppressed.get(row.address)
+    if of_everything is False and row.is_marketing:
+        text = "This person has opted out of marketing messages."
+        return Rejection(row.index, row.to, "suppressed", text, {"to": "has opted out of marketing"})
+    if of_everything or row.window_from is None:
+        text = "This number is blacklisted or has opted out."
+        return Rejection(row.index, row.to, "suppressed", text, {"to": "is suppressed"})
+    return Rejection(row.index, row.to, "window_closed", closed, {"to": "has no open 24 h window"})

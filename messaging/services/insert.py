@@ -18,6 +18,8 @@ from config.postgresql.statements import statement_cursor
 # Who must not be written to is held back by the statement itself: no look-up before it, and no gap between the two.
 SUPPRESSED = """EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
                       WHERE suppression.address = given.address AND suppression.scope = 'all')"""
+OPTED_OUT = """EXISTS (SELECT 1 FROM {schema}.contacts_suppression suppression
+                      WHERE suppression.address = given.address AND suppression.scope = 'marketing')"""
 WINDOW_OPEN = """EXISTS (
           SELECT 1 FROM {schema}.contacts_servicewindow service_window
           WHERE service_window.channel_id = %(channel)s AND service_window.address = given.address
@@ -36,15 +38,16 @@ LOOKED_AFTER = """looked_after AS (
 _INSERT = """
 WITH given AS (
     SELECT * FROM json_to_recordset(%(rows)s::json)
-        AS row(uuid uuid, contact bigint, address text, type text, content jsonb, window_from timestamptz)),
+        AS row(uuid uuid, contact bigint, address text, type text, content jsonb, window_from timestamptz,
+               marketing boolean)),
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         api_key_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
+         is_marketing, api_key_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
-           %(origin)s, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
+           %(origin)s, marketing, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
     FROM given
-    WHERE NOT {suppressed}
+    WHERE NOT {suppressed} AND NOT (given.marketing AND {opted_out})
       AND (given.window_from IS NULL OR {window_open})
     RETURNING uuid),
 {counted},
@@ -57,7 +60,8 @@ SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted)
 class InsertRow:
     """One message to insert; `content` is JSON text.
 
-    `window_from`: the recipient must have written after this moment; None: always allowed.
+    `window_from`: the recipient must have written after this moment; None: always allowed. `is_marketing`: not to
+    people who opted out of marketing.
     """
 
     uuid: UUID
@@ -66,12 +70,14 @@ class InsertRow:
     content: bytes
     contact_id: int | None
     window_from: datetime | None
+    is_marketing: bool = False
 
 
 @lru_cache(maxsize=4096)
 def _statement(schema: str) -> str:
     parts = {
         "suppressed": SUPPRESSED,
+        "opted_out": OPTED_OUT,
         "window_open": WINDOW_OPEN.replace("%(window_from)s", "given.window_from"),
         "counted": COUNTED,
         "looked_after": LOOKED_AFTER.replace("{due}", "%(due)s"),
@@ -103,7 +109,8 @@ def messages_insert(
 ) -> set[UUID]:
     """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip.
 
-    Returns the uuids that were held back: suppressed, or without a service window that is still open.
+    Returns the uuids that were held back: suppressed, opted out of marketing, or without a service window that is
+    still open.
     """
     with statement_cursor() as cursor:
         cursor.execute(
@@ -132,6 +139,7 @@ def messages_insert(
                             "type": row.type,
                             "content": orjson.Fragment(row.content),
                             "window_from": row.window_from,
+                            "marketing": row.is_marketing,
                         }
                         for row in rows
                     ]

@@ -1,4 +1,4 @@
-"""The look at the template before a message of it is queued: known, approved, filled in completely.
+"""The look at the template before a message of it is queued: known, approved, filled in completely, of what category.
 
 Without it the provider would refuse message after message, minutes later. It only speaks for accounts whose templates
 have been read: of others nobody here knows what they have.
@@ -23,22 +23,23 @@ _KNOWN_MAX: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`row`: (status, reason, parameter format, components), None when there is no such template."""
+    """`row`: (status, reason, parameter format, components, category), None when there is no such template."""
 
     is_read: bool
-    row: tuple[str, str, str, list[Any]] | None
+    row: tuple[str, str, str, list[Any], str] | None
 
 
 _cache: dict[tuple[str, str, str, str, str], tuple[float, _Known]] = {}
 
 
-def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, content: Mapping[str, Any]) -> None:
+def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, content: Mapping[str, Any]) -> str:
     """Check a valid template message of the current `schema` against the template itself, at most 0.8 s old.
 
-    Raises `InvalidInput` template_unknown, template_not_approved, template_values_wrong; other content passes.
+    Returns the template's category, "" for other content, which passes, and where it is not known. Raises
+    `InvalidInput` template_unknown, template_not_approved, template_values_wrong.
     """
     if content.get("type") != "template" or not account_id or not isinstance(driver, TemplateDriver):
-        return
+        return ""
     template = content["template"]
     name, language = str(template["name"]), str(template["language"]["code"])
     known = _look_up(schema, kind, account_id, name, language)
@@ -46,17 +47,27 @@ def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, c
         if known.is_read:
             text = f"There is no template {name[:100]} in {language}. Read the templates again if it is new."
             raise InvalidInput("template_unknown", text, {"template.name": "is not known in this language"})
-        return
-    status, reason, parameter_format, components = known.row
+        return ""
+    status, reason, parameter_format, components, category = known.row
     if status != MessageTemplate.Status.APPROVED:
         text = f"The template {name[:100]} ({language}) cannot be sent: it is {status}. {reason}".strip()
         raise InvalidInput("template_not_approved", text, {"template.name": f"is {status}"})
     if not components:
-        return
+        return category
     try:
         driver.check_template_values(components, parameter_format, content)
     except ContentError as error:
         raise InvalidInput("template_values_wrong", str(error), error.fields) from error
+    return category
+
+
+def template_category(*, schema: str, kind: str, account_id: str, content: Mapping[str, Any]) -> str:
+    """The category of the template that `content` is of, such as MARKETING; "" for other content and unknown ones."""
+    if content.get("type") != "template" or not account_id:
+        return ""
+    template = content["template"]
+    known = _look_up(schema, kind, account_id, str(template["name"]), str(template["language"]["code"]))
+    return known.row[4] if known.row is not None else ""
 
 
 def _look_up(schema: str, kind: str, account_id: str, name: str, language: str) -> _Known:
@@ -68,7 +79,7 @@ def _look_up(schema: str, kind: str, account_id: str, name: str, language: str) 
     account = {"kind": kind, "account_id": account_id}
     row = (
         MessageTemplate.objects.filter(**account, name=name, language=language)
-        .values_list("status", "reason", "parameter_format", "components")
+        .values_list("status", "reason", "parameter_format", "components", "category")
         .first()
     )
     if row is not None and row[0] == MessageTemplate.Status.DELETED:

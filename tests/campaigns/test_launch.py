@@ -353,3 +353,12 @@ def test_every_wrong_field_of_a_campaign_is_named(make_campaign):
     campaign = make_campaign()
     with pytest.raises(InvalidInput):
         campaign_update(campaign_id=campaign.pk, status="running")
+
+
+def test_a_marketing_campaigns_messages_are_marked_and_others_are_not(make_contacts, make_campaign, work):
+    make_contacts(2)
+    for category, marked in (("marketing", True), ("utility", False)):
+        run = launched(make_campaign(name=category, category=category), work)
+        assert (
+            list(Message.objects.filter(campaign_run_id=run.pk).values_list("is_marketing", flat=True)) == [marked] * 2
+        )

@@ -348,3 +348,43 @@ def test_the_engine_tells_how_the_channel_is_doing(committed, engine, make_chann
 def sent_but_not_noted(channel_id: int) -> int:
     """What travels in the lane's state until the next note is due."""
     return int(AgendaItem.objects.get(kind="channel", key=str(channel_id)).state["health"]["sent"])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_who_is_suppressed_while_messages_wait_does_not_get_them(
+    committed, engine, make_channel, queue, sandbox, wait_until, at_once
+):
+    from contacts.models import Suppression
+
+    organization, _ = committed
+    channel = make_channel(organization)
+    if at_once:
+        # The lane knows its channel: its next lease claims along, by the other statement.
+        queue(organization, channel, ["+22961000500"])
+        engine.pump(organization.schema_name, channel.pk)
+        wait_until(lambda: len(rows(organization, status="sent")) == 1)
+        wait_until(engine.idle)
+    people = ["+22961000001", "+22961000002", "+22961000003"]
+    queue(organization, channel, people, "Sale", origin="campaign", is_marketing=True)
+    queue(organization, channel, people, "Receipt")
+    with schema_context(organization.schema_name):
+        Suppression.objects.create(address="22961000001", reason="blacklist", scope="all")
+        Suppression.objects.create(address="22961000002", reason="opt_out", scope="marketing")
+    engine.pump(organization.schema_name, channel.pk)
+    wait_until(lambda: not rows(organization, status__in=["queued", "processing"]))
+    wait_until(engine.idle)
+    held = rows(organization, status="failed")
+    assert sorted((row.address, row.content["text"]["body"], row.error_code) for row in held) == [
+        ("22961000001", "Receipt", "suppressed"),
+        ("22961000001", "Sale", "suppressed"),
+        ("22961000002", "Sale", "suppressed"),
+    ]
+    assert {row.error_reason for row in held if row.address == "22961000002"} == {
+        "Not sent: this person has opted out of marketing messages meanwhile."
+    }
+    assert sorted(to for _, to in times_of(sandbox, channel) if to != "22961000500") == [
+        "22961000002",
+        "22961000003",
+        "22961000003",
+    ]
+    assert counted(organization, "failed") == 3

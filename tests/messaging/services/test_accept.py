@@ -149,3 +149,36 @@ def test_one_statement_inserts_ten_thousand(accept, django_assert_max_num_querie
         acceptance = accept(drafts)
     assert len(acceptance.accepted) == 10_000
     assert Message.objects.count() == 10_000
+
+
+def test_marketing_is_refused_to_who_opted_out_of_it_and_marked_for_the_others(accept):
+    Suppression.objects.create(address="22961000002", reason="opt_out", scope="marketing")
+    drafts = [Draft(f"2296100000{n}", TEXT, {"name": "A"}) for n in (1, 2)]
+    acceptance = accept(drafts, is_marketing=True)
+    assert [(item.index, item.code, item.fields) for item in acceptance.rejections] == [
+        (1, "suppressed", {"to": "has opted out of marketing"})
+    ]
+    assert list(Message.objects.values_list("address", "is_marketing")) == [("22961000001", True)]
+    assert accept(drafts[1:]).rejections == []
+    assert Message.objects.get(address="22961000002").is_marketing is False
+
+
+def test_a_template_of_the_marketing_category_is_marketing(accept, channel):
+    from messaging.models import MessageTemplate
+    from messaging.services.template_guard import cache_clear
+
+    cache_clear()
+    for name, category in (("sale", "MARKETING"), ("receipt", "UTILITY")):
+        MessageTemplate.objects.create(
+            kind=channel.kind, account_id=channel.account_id, name=name, language="en", category=category,
+            status="APPROVED", components=[],
+        )  # fmt: skip
+    Suppression.objects.create(address="22961000002", reason="opt_out", scope="marketing")
+
+    def template(name: str) -> Draft:
+        return Draft("22961000002", {"type": "template", "template": {"name": name, "language": {"code": "en"}}})
+
+    acceptance = accept([template("sale"), template("receipt")])
+    assert [(item.index, item.code) for item in acceptance.rejections] == [(0, "suppressed")]
+    assert [item.index for item in acceptance.accepted] == [1]
+    cache_clear()
