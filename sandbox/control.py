@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from sandbox.chat.pages import INSTAGRAM, MESSENGER
 from sandbox.graph.template_rules import CATEGORIES
 from sandbox.graph.tokens import EXPIRED, REVOKED
 from sandbox.http import BadRequest, Reply, Request, json_object, json_reply
@@ -45,9 +46,12 @@ def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             world.board.change(json_object(request.body), request.query.get("phone_number_id") or None)
             return json_reply(world.board.as_json())
         case "GET", ["numbers"]:
-            return json_reply({"numbers": [view.number_row(number) for number in world.accounts.numbers.values()]})
+            rows = [view.number_row(number) for number in world.accounts.numbers.values()]
+            return json_reply({"numbers": rows + [page.as_row() for page in world.pages.by_id.values()]})
         case "POST", ["numbers"]:
             return _configure_number(world, json_object(request.body))
+        case "POST", ["pages"]:
+            return _configure_page(world, json_object(request.body))
         case "POST", ["tokens"]:
             return _token(world, json_object(request.body))
         case "POST", ["templates"]:
@@ -66,7 +70,14 @@ def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             return _conversation(world, key)
         case "POST", ["phones", key, "reply"]:
             record = customer.reply(world, key, json_object(request.body))
-            return json_reply({"id": record.wamid, "phone_number_id": record.number.id, "user_id": record.phone.bsuid})
+            return json_reply(
+                {
+                    "id": record.wamid,
+                    "phone_number_id": record.number.id,
+                    "user_id": record.phone.bsuid,
+                    "key": record.phone.key,
+                }
+            )
         case "POST", ["phones", key, "preferences"]:
             return _preferences(world, key, json_object(request.body))
     raise BadRequest("there is no such control call", 404)
@@ -109,6 +120,21 @@ def _configure_number(world: World, body: Json) -> Reply:
             raise BadRequest("registered must be true or false")
         number.registered = body["registered"]
     return json_reply(view.number_row(number), 201)
+
+
+def _configure_page(world: World, body: Json) -> Reply:
+    """A Facebook page, with the Instagram account that belongs to it, or an Instagram account alone."""
+    if set(body) - {"page_id", "instagram_id", "name"} or not set(body) & {"page_id", "instagram_id"}:
+        raise BadRequest("give page_id, instagram_id or both, and maybe name")
+    name = _text(body, "name")
+    rows = []
+    if "page_id" in body:
+        rows.append(world.pages.configure(_digits(body, "page_id"), MESSENGER, name).as_row())
+    if "instagram_id" in body:
+        rows.append(world.pages.configure(_digits(body, "instagram_id"), INSTAGRAM, name).as_row())
+        if "page_id" in body:
+            world.pages.accounts[_digits(body, "page_id")] = _digits(body, "instagram_id")
+    return json_reply({"pages": rows}, 201)
 
 
 def _token(world: World, body: Json) -> Reply:

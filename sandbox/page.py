@@ -68,6 +68,15 @@ def media(world: World, media_id: str) -> Reply:
     return Reply(200, file.content, headers)
 
 
+def attachment(world: World, media_id: str) -> Reply:
+    """A file as Messenger and Instagram hand it out: for whoever has the address, with its own type."""
+    file = world.media.files.get(media_id)
+    if file is None:
+        return Reply(404, b"not found", [("content-type", "text/plain")])
+    safe = [("content-security-policy", "default-src 'none'; sandbox"), ("content-disposition", "attachment"), *SAFE]
+    return Reply(200, file.content, [("content-type", file.mime_type), *safe])
+
+
 async def stream(world: World, protocol: RSGIHTTPProtocol) -> None:
     """Server-sent events: which phones changed, until the page goes away or the sandbox stops."""
     queue = world.live.subscribe()

@@ -83,6 +83,8 @@ class Application:
                 return control.inbox(self.world, phone)
             case ["_media"]:
                 return media.download(self.world, request)
+            case ["_cdn", media_id]:
+                return page.attachment(self.world, media_id)
             case ["_page", "media", media_id]:
                 return page.media(self.world, media_id)
         return await routes.handle(self.world, request, parts)

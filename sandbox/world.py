@@ -6,6 +6,7 @@ import logging
 import time
 from datetime import timedelta
 
+from sandbox.chat.pages import Page, Pages
 from sandbox.config import Config
 from sandbox.graph.account import Accounts, Number, Waba
 from sandbox.graph.media import MediaStore
@@ -50,6 +51,7 @@ class World:
         self.started = time.time()
         self.webhook_url = self.config.webhook_url
         self.accounts = Accounts()
+        self.pages = Pages()
         self.tokens = Tokens()
         self.codes = Codes()
         self.templates: dict[str, Template] = {}
@@ -70,7 +72,7 @@ class World:
         self.poster.pump()
         self.live.flush()
 
-    def post(self, waba: Waba, number: Number | None, update: Update) -> None:
+    def post(self, waba: Waba | Page, number: Number | Page | None, update: Update) -> None:
         """Queue an update for the address that is responsible: the number's, the account's, or the app's."""
         if not waba.subscribed:
             return

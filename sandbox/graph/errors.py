@@ -44,6 +44,8 @@ KINDS: dict[int, ErrorKind] = {
     190: _plain(401, "Invalid OAuth access token - Cannot parse access token", prefixed=False),
     200: _plain(403, "Provide valid app ID"),
     368: _plain(403, "Temporarily blocked for policies violations"),
+    32: _plain(400, "Page request limit reached", transient=True),
+    551: _plain(400, "This person isn't available right now."),
     613: _plain(429, "Calls to this api have exceeded the rate limit."),
     2200: _plain(400, "Callback verification failed"),
     80007: _plain(

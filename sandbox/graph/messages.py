@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from sandbox.chat import send
 from sandbox.graph.account import SUCCESS, Number
 from sandbox.graph.errors import GraphError, required, trace_id, unknown_object, webhook_error
 from sandbox.graph.identifiers import wamid_out
@@ -63,7 +64,11 @@ def handle(world: World, request: Request, number_id: str) -> Reply:
     if switches.drop_before is not None and switches.drop_before.strikes():
         return Reply(500, b"", drop=True)
     try:
-        reply = _answer(world, request, number_id, switches)
+        reply = (
+            send.answer(world, request, number_id, switches)
+            if send.is_chat(request.body)
+            else _answer(world, request, number_id, switches)
+        )
     except GraphError as error:
         world.ledger.reject(error.code)
         reply = error.reply()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from sandbox.chat.pages import INSTAGRAM, PRODUCTS
 from sandbox.graph import account, media, templates, tokens
 from sandbox.graph.account import Number, Waba
 from sandbox.graph.errors import GraphError, unknown_object
@@ -49,6 +50,8 @@ async def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             if number is None:
                 raise unknown_object(number_id, request.method)
             return _number_edge(world, request, number, edge)
+        case [page_id, "subscribed_apps"] if page_id in world.pages.by_id:
+            return _page_subscription(world, request, page_id)
         case [waba_id, edge] if edge in WABA_EDGES:
             waba = _waba(world, waba_id, token, request.method)
             reply = await _waba_edge(world, request, waba, edge)
@@ -140,12 +143,42 @@ async def _node(world: World, request: Request, object_id: str, token: str) -> R
     waba = world.accounts.wabas.get(object_id)
     if waba is not None and method == "GET" and world.tokens.may_use(token, waba):
         return json_reply({"id": waba.id, "name": waba.name})
+    profile = _profile(world, object_id) if method == "GET" else None
+    if profile is not None:
+        return json_reply(profile)
     number = tokens.number_for(world, object_id, token, method) if _may_be_number(world, object_id) else None
     if number is not None and method == "GET":
         return json_reply(number.as_json())
     if number is not None and method == "POST":
         return await account.configure_number(world, number, _values(request))
     raise unknown_object(object_id, method)
+
+
+def _page_subscription(world: World, request: Request, page_id: str) -> Reply:
+    """Pages name the fields that they subscribe to; without any it is an error."""
+    page = world.pages.by_id[page_id]
+    if request.method == "DELETE":
+        page.subscribed = False
+    elif request.method == "POST":
+        fields = request.query.get("subscribed_fields") or _values(request).get("subscribed_fields")
+        if not fields:
+            raise GraphError(100, message="(#100) The parameter subscribed_fields is required.", bare=True)
+        page.subscribed = True
+    else:
+        app = {"id": world.config.app_id, "name": "Sandbox"}
+        return json_reply({"data": [app] if page.subscribed else []})
+    return json_reply(account.SUCCESS)
+
+
+def _profile(world: World, user_id: str) -> Json | None:
+    """What a page may know of a person who has written to it."""
+    for product in PRODUCTS.values():
+        phone = world.book.known(product.prefix + user_id)
+        if phone is not None:
+            first, _, last = phone.name.partition(" ")
+            names = {"username": phone.name.replace(" ", ".").lower()} if product.name == INSTAGRAM else {}
+            return {"id": user_id, "name": phone.name, "first_name": first, "last_name": last, **names}
+    return None
 
 
 def _may_be_number(world: World, object_id: str) -> bool:

@@ -10,6 +10,7 @@ import orjson
 from sandbox.graph.identifiers import bsuid_for, hidden_phone_for
 
 if TYPE_CHECKING:
+    from sandbox.chat.pages import Page
     from sandbox.graph.account import Number
     from sandbox.graph.templates import Template
 
@@ -20,13 +21,15 @@ STATE_NAMES = ("accepted", "sent", "delivered", "read", "failed")
 class Phone:
     """A customer's phone. `key` is its number in digits, or the BSUID when the number is unknown."""
 
-    __slots__ = ("bsuid", "hidden", "key", "last_inbound", "name", "records", "typing_until", "wa_id")
+    __slots__ = ("bsuid", "hidden", "is_on_page", "key", "last_inbound", "name", "records", "typing_until", "wa_id")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.hidden = not key.isdigit()
         self.wa_id = hidden_phone_for(key) if self.hidden else key
         self.bsuid = key if self.hidden else bsuid_for(key)
+        # People of Messenger and Instagram have a prefix before their page-scoped id.
+        self.is_on_page = ":" in key
         self.name = f"Phone {self.wa_id[-4:]}"
         self.records: deque[Record] = deque()
         self.last_inbound: dict[str, float] = {}
@@ -55,7 +58,7 @@ class Record:
     )
 
     def __init__(
-        self, wamid: str, phone: Phone, number: Number, kind: str, payload: bytes, at: float, *, inbound: bool
+        self, wamid: str, phone: Phone, number: Number | Page, kind: str, payload: bytes, at: float, *, inbound: bool
     ) -> None:
         self.wamid = wamid
         self.phone = phone

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from sandbox.chat.events import person_event
+from sandbox.chat.pages import Page, person
 from sandbox.graph import media as media_routes
 from sandbox.graph.account import Number
 from sandbox.graph.identifiers import wamid_in
@@ -37,7 +39,8 @@ def reply(world: World, key: str, act: Json) -> Record:
     given = [name for name in ACTS if name in act]
     if len(given) != 1 or set(act) - OPTIONS - set(ACTS):
         raise BadRequest(f"give exactly one of {', '.join(ACTS)}, and only {', '.join(sorted(OPTIONS))} next to it")
-    phone = _phone(world, key)
+    page = world.pages.get(str(act.get("phone_number_id")))
+    phone = person(world, page, key) if page is not None and key.isdigit() else _phone(world, key)
     if isinstance(act.get("name"), str) and act["name"].strip():
         phone.name = act["name"].strip()[:100]
     number = _number(world, phone, act)
@@ -56,11 +59,11 @@ def _phone(world: World, key: str) -> Phone:
     raise BadRequest("the phone must be a number of 7 to 15 digits, or a known user id", 404)
 
 
-def _number(world: World, phone: Phone, act: Json) -> Number:
+def _number(world: World, phone: Phone, act: Json) -> Number | Page:
     """The business number that is addressed: the named one, the one of the message, or the latest one."""
     wanted = act.get("phone_number_id")
     if wanted is not None:
-        number = world.accounts.numbers.get(str(wanted))
+        number = world.accounts.numbers.get(str(wanted)) or world.pages.get(str(wanted))
         if number is None:
             raise BadRequest(f"there is no business number {str(wanted)[:40]}", 404)
         return number
@@ -81,7 +84,7 @@ def _timestamp(act: Json) -> int:
     return moment
 
 
-def _content(world: World, phone: Phone, number: Number, name: str, act: Json) -> Json:
+def _content(world: World, phone: Phone, number: Number | Page, name: str, act: Json) -> Json:
     value = act[name]
     if name == "text":
         return {"type": "text", "text": {"body": _short(value, "text", TEXT_LENGTH)}, **_context(world, act)}
@@ -134,7 +137,7 @@ def _quote(record: Record) -> Json:
     return {"from": author, "id": record.wamid}
 
 
-def _tap(world: World, phone: Phone, number: Number, act: Json, wanted: str) -> Json:
+def _tap(world: World, phone: Phone, number: Number | Page, act: Json, wanted: str) -> Json:
     """A tap on a button or a list row, found in the named message or in the latest one that has it."""
     if act.get("message_id") is not None:
         named = world.book.by_wamid.get(str(act["message_id"]))
@@ -194,7 +197,7 @@ def _location(value: object) -> Json:
     return place
 
 
-def _media(world: World, number: Number, value: object) -> Json:
+def _media(world: World, number: Number | Page, value: object) -> Json:
     if not isinstance(value, dict) or value.get("type") not in ("image", "video", "audio", "document", "sticker"):
         raise BadRequest("media must be an object with type, data (base64) and mime_type")
     mime_type = _short(value.get("mime_type"), "media.mime_type", 100)
@@ -251,8 +254,29 @@ def _contacts(value: object) -> list[Json]:
     return value
 
 
-def _send(world: World, phone: Phone, number: Number, message: Json, moment: int) -> Record:
+def _write_to_page(world: World, phone: Phone, page: Page, message: Json, moment: int) -> Record:
+    """The same acts on Messenger and Instagram: another id, another webhook."""
+    mid = page.new_mid()
+    quoted = world.book.by_wamid.get(str(message.get("context", {}).get("id")))
+    if quoted is not None and quoted.category == "postback":
+        message["postback"] = True
+    now = time.time()
+    moment_ms = int(now * 1000) if moment == int(now) else moment * 1000
+    update = person_event(world, page, phone, mid, message, moment_ms)
+    record = Record(mid, phone, page, str(message["type"]), orjson.dumps(message), now, inbound=True)
+    world.book.add(record)
+    if message["type"] != "reaction":
+        phone.last_inbound[page.id] = max(phone.last_inbound.get(page.id, 0.0), float(moment))
+    if world.board.for_number(page.id).webhooks:
+        world.post(page, page, update)
+    world.live.touch(phone.key)
+    return record
+
+
+def _send(world: World, phone: Phone, number: Number | Page, message: Json, moment: int) -> Record:
     switches = world.board.for_number(number.id)
+    if isinstance(number, Page):
+        return _write_to_page(world, phone, number, message, moment)
     hidden = phone.hidden or switches.hide_phones
     wamid = wamid_in(phone.wa_id)
     head: Json = {} if hidden else {"from": phone.wa_id}

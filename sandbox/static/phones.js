@@ -169,11 +169,11 @@ async function sendFirst(event) {
   const body = { text: $("startText").value, phone_number_id: $("startBusiness").value };
   if ($("startName").value.trim()) body.name = $("startName").value.trim();
   try {
-    await call("POST", `phones/${phone}/reply`, body);
+    const { key } = await call("POST", `phones/${phone}/reply`, body);
     $("start").close();
     $("startForm").reset();
     await loadList();
-    await openPhone(phone);
+    await openPhone(key);
   } catch (error) { complain(error); }
 }
 

@@ -25,6 +25,9 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode("utf-8"), body, hashlib.sha256).hexdigest()
 
 
+WHATSAPP = "whatsapp_business_account"
+
+
 @dataclass(slots=True)
 class Update:
     """One status, message or account change that waits for its webhook.
@@ -40,10 +43,14 @@ class Update:
     contact: str = ""
     field: str = "messages"
     time: int = 0
+    object: str = WHATSAPP
 
 
 def envelope(updates: Iterable[Update]) -> bytes:
-    """The body of one POST: entries by WABA, changes by group, in the order of arrival."""
+    """The body of one POST: entries by account, changes by group, in the order of arrival; all of one `object`."""
+    updates = list(updates)
+    if updates and updates[0].object != WHATSAPP:
+        return _chat_envelope(updates)
     entries: dict[str, dict[tuple[str, str], list[Update]]] = {}
     for update in updates:
         groups = entries.setdefault(update.waba_id, {})
@@ -53,6 +60,19 @@ def envelope(updates: Iterable[Update]) -> bytes:
     text = ",".join(_entry(waba_id, groups) for waba_id, groups in entries.items())
     body = f'{{"object":"whatsapp_business_account","entry":[{text}]}}'
     return body.replace("/", "\\/").encode("ascii")
+
+
+def _chat_envelope(updates: list[Update]) -> bytes:
+    """Pages and Instagram accounts have a list of events in each entry, and milliseconds."""
+    entries: dict[str, list[Update]] = {}
+    for update in updates:
+        entries.setdefault(update.waba_id, []).append(update)
+    text = ",".join(
+        f'{{"id":"{account}","time":{max(update.time for update in events)},'
+        f'"messaging":[{",".join(update.item for update in events)}]}}'
+        for account, events in entries.items()
+    )
+    return f'{{"object":"{updates[0].object}","entry":[{text}]}}'.replace("/", "\\/").encode("ascii")
 
 
 def _entry(waba_id: str, groups: dict[tuple[str, str], list[Update]]) -> str:

@@ -133,7 +133,11 @@ class Lane:
             _random.shuffle(mixed)
             self.pending = deque(mixed)
         count = min(common.webhook_batch, len(self.pending))
-        return list(self._bodies([self.pending.popleft() for _ in range(count)], now))
+        by_object: dict[str, list[Update]] = {}
+        for _ in range(count):
+            update = self.pending.popleft()
+            by_object.setdefault(update.object, []).append(update)
+        return [batch for updates in by_object.values() for batch in self._bodies(updates, now)]
 
     def _bodies(self, updates: list[Update], now: float) -> list[Batch]:
         body = envelope(updates)

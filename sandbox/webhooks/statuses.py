@@ -6,6 +6,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
+from sandbox.chat.events import status_event
+from sandbox.chat.pages import Page
 from sandbox.phones.book import DELIVERED, FAILED, READ, SENT, STATE_NAMES, Record
 from sandbox.switches import Switches, chance
 from sandbox.webhooks.encoding import Update, meta_json, quoted
@@ -48,13 +50,21 @@ class Statuses:
         switches = self._world.board.for_number(record.number.id)
         if not switches.webhooks or chance(switches.status_drop):
             return
-        update = self._update(record, state, switches)
+        update = self._told(record, state, switches)
+        if update is None:
+            return
         self._world.post(record.number.waba, record.number, update)
         if chance(switches.status_duplicate):
             self._world.post(record.number.waba, record.number, update)
 
-    def _update(self, record: Record, state: int, switches: Switches) -> Update:
-        phone, number = record.phone, record.number
+    def _told(self, record: Record, state: int, switches: Switches) -> Update | None:
+        """The webhook of a status; None when the product has none for it."""
+        if isinstance(record.number, Page):
+            return status_event(self._world, record.number, record, state)
+        return self._update(record, record.number, state, switches)
+
+    def _update(self, record: Record, number: Number, state: int, switches: Switches) -> Update:
+        phone = record.phone
         hidden = phone.hidden or switches.hide_phones
         parts = [
             f'"id":"{record.wamid}","status":"{STATE_NAMES[state]}","timestamp":"{int(time.time())}"',

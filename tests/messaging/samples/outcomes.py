@@ -201,7 +201,9 @@ def _facts() -> dict[str, list[Any]]:
             }
             for row in Message.objects.order_by("id")
         ],
-        "identities": sorted(f"{row.kind}:{row.value} {row.contact.name}" for row in Identity.objects.select_related("contact")),
+        "identities": sorted(
+            f"{row.kind}:{row.value} {row.contact.name}" for row in Identity.objects.select_related("contact")
+        ),
         "windows": sorted(ServiceWindow.objects.values_list("address", flat=True)),
         "files": [[row.kind, row.mime_type, row.filename, row.state] for row in MediaFile.objects.order_by("id")],
         "suppressed": [[row.address, row.scope, row.reason] for row in Suppression.objects.order_by("address")],

@@ -1,0 +1,1 @@
+"""Messenger and Instagram: pages and accounts, their send API and their webhooks."""
