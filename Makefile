@@ -34,5 +34,5 @@ faults: venv
 	@exec .venv/bin/python -m bench.faults $(ARGS)
 
 messages: venv
-	@exec $(STACK) exec --test -- python manage.py makemessages --all --no-obsolete --ignore .venv --ignore var
+	@exec $(STACK) exec --test -- python manage.py makemessages --all --no-obsolete --ignore .venv --ignore var --ignore tests
 	@.venv/bin/python -m config.stack.catalogues

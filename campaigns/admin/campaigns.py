@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -97,9 +97,9 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
         if totals is None:
             return "–"
         return _("%(done)s of %(all)s done, %(failed)s failed") % {
-            "done": f"{totals.done:,}",
-            "all": f"{totals.accepted:,}",
-            "failed": f"{totals.failed:,}",
+            "done": number_format(totals.done, force_grouping=True),
+            "all": number_format(totals.accepted, force_grouping=True),
+            "failed": number_format(totals.failed, force_grouping=True),
         }
 
     @display(description=gettext_lazy("next"))

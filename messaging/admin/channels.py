@@ -103,7 +103,8 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
 
     @display(description=gettext_lazy("kind"))
     def kind_label(self, obj: Channel) -> str:
-        return f"{obj.get_kind_display()} · {_('sandbox')}" if obj.is_sandbox else str(obj.get_kind_display())
+        kind = str(obj.get_kind_display())
+        return " · ".join((kind, _("sandbox"))) if obj.is_sandbox else kind
 
     @display(description=gettext_lazy("waiting"))
     def queue(self, obj: Any) -> str:
@@ -130,7 +131,8 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     def secrets_set(self, obj: Channel) -> str:
         """Which secrets are there, never what they are."""
         names = driver_of(obj.kind).secret_fields
-        rows = [f"{name}: {_('set') if (obj.secrets or {}).get(name) else _('not set')}" for name in names]
+        there, missing = _("set"), _("not set")
+        rows = [f"{name}: {there if (obj.secrets or {}).get(name) else missing}" for name in names]
         return format_html("<br>".join("{}" for _row in rows), *rows)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -72,8 +72,9 @@ def setup_page(request: HttpRequest, organization: Organization, link: SetupLink
     """The page; a link that is used up, revoked or expired says so."""
     state = setup_link_state(link)
     if state in ("revoked", "expired"):
-        text = _("This link has expired.") if state == "expired" else _("This link was revoked.")
-        return _closed(request, 410, f"{text} {_('Ask for a new one.')}", organization)
+        ended = _("This link has expired.") if state == "expired" else _("This link was revoked.")
+        ask = _("Ask for a new one.")
+        return _closed(request, 410, f"{ended} {ask}", organization)
     nonce = secrets.token_urlsafe(16)
     context = {
         "organization": organization,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -80,8 +81,16 @@ class ProfileAdmin(SingleRowAdmin[Organization], ScopedAdmin[Organization]):
             (_("channels"), usage.channels, plan.channels),
             (_("contacts"), usage.contacts, plan.contacts),
         )
+        no_limit = _("no limit")
         lines = [
             plan.name,
-            *(f"{name}: {used:,} / {_('no limit') if limit is None else f'{limit:,}'}" for name, used, limit in rows),
+            *(
+                f"{name}: {_grouped(used)} / {no_limit if limit is None else _grouped(limit)}"
+                for name, used, limit in rows
+            ),
         ]
         return "\n".join(str(line) for line in lines)
+
+
+def _grouped(number: int) -> str:
+    return number_format(number, force_grouping=True)

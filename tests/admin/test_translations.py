@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,25 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from django.utils.translation import gettext, ngettext, override
 
-LOCALE = Path(__file__).resolve().parents[2] / "locale"
+from messaging.admin.driver_texts import DRIVER_TEXTS
+from messaging.drivers.registry import drivers
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCALE = ROOT / "locale"
+PARTS = [
+    "api",
+    "audit",
+    "automation",
+    "billing",
+    "campaigns",
+    "config",
+    "contacts",
+    "conversations",
+    "messaging",
+    "otp",
+    "tenants",
+    "webhooks_app",
+]
 
 
 def catalogue(language: str) -> Catalog:
@@ -46,3 +65,23 @@ def test_the_compiled_catalogues_are_used(language: str, menu: str, one: str, ma
         assert gettext("API keys") == menu
         assert ngettext("%(count)s failed message", "%(count)s failed messages", 1) == one
         assert ngettext("%(count)s failed message", "%(count)s failed messages", 2) == many
+
+
+def test_no_text_is_marked_inside_an_f_string_where_makemessages_does_not_find_it() -> None:
+    names = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext"}
+    hidden = []
+    for path in (path for part in PARTS for path in (ROOT / part).rglob("*.py")):
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(outer, ast.JoinedStr):
+                calls = [node for node in ast.walk(outer) if isinstance(node, ast.Call)]
+                hidden += [f"{path}:{call.lineno}" for call in calls if getattr(call.func, "id", "") in names]
+
+    assert hidden == []
+
+
+def test_the_texts_of_every_driver_setting_are_in_the_catalogues() -> None:
+    settings = [setting for driver in drivers().values() for setting in driver.channel_settings]
+    shown = {text for setting in settings for text in (setting.label, setting.help) if text}
+    shown |= {label for setting in settings for _value, label in setting.choices}
+
+    assert set(DRIVER_TEXTS) == shown
