@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -21,7 +21,7 @@ from messaging.drivers.base import Capability
 from messaging.drivers.registry import drivers
 from messaging.models import Channel, MessageTemplate
 from messaging.services.templates import template_create, template_delete, templates_sync
-from tenants.errors import Conflict
+from tenants.errors import Conflict, InvalidInput
 
 COLOURS = {
     MessageTemplate.Status.APPROVED: "success",
@@ -100,6 +100,21 @@ class TemplateForm(ChannelForm):
             buttons.append(link | ({"example": [example]} if "{{" in given["link_url"] else {}))
         return [*parts, {"type": "BUTTONS", "buttons": buttons}] if buttons else parts
 
+    def in_own_words(self, error: InvalidInput) -> InvalidInput:
+        """`error` with the paths of components (`components.1.text`) as fields of this form."""
+        kinds = [part["type"] for part in self.components()]
+        fields: dict[str, str] = {}
+        for path, text in error.fields.items():
+            first, _dot, rest = path.partition(".")
+            index = rest.partition(".")[0]
+            known = first == "components" and index.isdigit() and int(index) < len(kinds)
+            name = _FIELD_OF_PART[kinds[int(index)]] if known else "body" if first == "components" else first
+            fields[name] = f"{fields[name]}; {text}" if name in fields else text
+        return InvalidInput(error.code, error.message, fields)
+
+
+_FIELD_OF_PART: Final = {"HEADER": "header", "BODY": "body", "FOOTER": "footer", "BUTTONS": "replies"}
+
 
 @admin.register(MessageTemplate, site=organization_site)
 class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate]):
@@ -168,10 +183,16 @@ class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate
 
         def run() -> str:
             given = form.cleaned_data
-            template = template_create(
-                components=form.components(),
-                **{name: given[name] for name in ("channel", "name", "language", "category")},
-            )
+            try:
+                template = template_create(
+                    channel=given["channel"],
+                    name=given["name"],
+                    language=given["language"],
+                    category=given["category"],
+                    components=form.components(),
+                )
+            except InvalidInput as error:
+                raise form.in_own_words(error) from error
             self.log(request, [template], ADDITION, _("Submitted for review."))
             return _("%(name)s is submitted. The review takes minutes, sometimes a day.") % {"name": template}
 
