@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -44,8 +45,12 @@ def migrations_digest(names: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+@cache
 def code_digest() -> str:
-    """Digest of the tenant migrations that this code holds on disk; the database is not asked."""
+    """Digest of the tenant migrations of the code that this process runs; the database is not asked.
+
+    Read from disk once: what a release puts there later is not the code of this process.
+    """
     return migrations_digest(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 

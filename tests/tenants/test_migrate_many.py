@@ -165,12 +165,16 @@ def test_nobody_copies_the_template_while_it_is_migrated(schemas: list[str]) -> 
         finally:
             connection.close()
 
+    def waited_for() -> bool:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ShareLock'")
+        return cursor.fetchone() is not None
+
     thread = threading.Thread(target=create)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [TEMPLATE_LOCK])
         thread.start()
-        thread.join(1)
-        assert thread.is_alive() and made == []
+        wait_until(waited_for)
+        assert made == []
         cursor.execute("SELECT pg_advisory_unlock(%s)", [TEMPLATE_LOCK])
     thread.join(20)
     assert made[0].schema_digest == code_digest()
