@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -38,10 +38,9 @@ class ChainRule:
             last = self._old(chain, before, limit).last()
             if last is None:
                 return Step(0, {}, True)
-            removed = AuditEntry.objects.filter(
-                position__gt=chain.start_position, position__lte=last["position"]
-            ).delete()[0]
-            AuditChain.objects.filter(pk=1).update(start_position=last["position"], start_hash=last["hash"])
+            old = AuditEntry.objects.filter(position__gt=chain.start_position, position__lte=last.position)
+            removed = old.delete()[0]
+            AuditChain.objects.filter(pk=1).update(start_position=last.position or 0, start_hash=last.hash)
         return Step(removed, {}, removed < limit)
 
     def ripe(self, *, before: datetime, position: Position, most: int) -> int:
@@ -52,14 +51,14 @@ class ChainRule:
         found = AuditEntry.objects.filter(position__isnull=False).order_by("position")
         return found.values_list("created_at", flat=True).first()
 
-    def _old(self, chain: AuditChain, before: datetime, limit: int) -> QuerySet[AuditEntry, dict[str, object]]:
+    def _old(self, chain: AuditChain, before: datetime, limit: int) -> QuerySet[AuditEntry]:
         """The entries from the start on, up to the first one that is too young."""
         window = AuditEntry.objects.filter(
             position__gt=chain.start_position, position__lte=chain.start_position + limit
         )
         young = window.filter(created_at__gte=before).order_by("position").values_list("position", flat=True).first()
-        old = window if young is None else window.filter(Q(position__lt=young))
-        return old.order_by("position").values("position", "hash")
+        old = window if young is None else window.filter(position__lt=young)
+        return old.order_by("position").only("position", "hash")
 
 
 retention_register(ChainRule())
