@@ -321,6 +321,7 @@ RETENTION_DAYS = env.days(
         "sessions": 1,
         "history": 730,
         "message_bodies": 365,
+        "files": 365,
         "messages": 730,
         "send_attempts": 90,
         "counters": 90,

@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from messaging.content import CONTENT_REMOVED
+from messaging.media.removal import FilesRule
 from messaging.models import ChannelCount, IdempotencyRecord, Message, SendAttempt
 from tenants.services.retention_rules import BATCH, Position, RowsRule, Step, retention_register
 
@@ -129,6 +130,12 @@ retention_register(
         model=SendAttempt,
         age="at",
         key="id",
+    ),
+    FilesRule(
+        kind="files",
+        label=_("files of messages"),
+        text=_("What customers have sent: pictures, recordings, documents. Files uploaded here stay."),
+        order=35,
     ),
     RowsRule(
         kind="messages",

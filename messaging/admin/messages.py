@@ -181,6 +181,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
                 draft=Draft(to=given["to"], content={"type": "text", "text": {"body": given["text"]}}),
                 origin=Message.Origin.ADMIN,
                 priority=PRIORITY_CONVERSATION,
+                by_person=True,
                 save_contact=given["save_contact"],
             )
         return Message.objects.get(uuid=accepted.uuid)

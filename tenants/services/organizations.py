@@ -26,6 +26,8 @@ from tenants.services.schemas import TEMPLATE_SCHEMA, schema_clone, schema_drop
 log = logging.getLogger(__name__)
 
 PURGE_KIND: Final = "organization_purge"
+# The files of a purged organisation; who keeps files does it.
+MEDIA_PURGE_KIND: Final = "media_purge"
 DEFAULT_PLAN: Final = "unlimited"
 _RESERVED_SLUGS: Final = frozenset(
     {"www", "admin", "api", "docs", "mail", "public", "static", "template-tenant", "sandbox"}
@@ -196,6 +198,7 @@ def organization_purge(*, organization: Organization) -> None:
         members = list(User.objects.filter(memberships__organization=current, is_superuser=False))
         AgendaItem.objects.filter(schema=current.schema_name).delete()
         AgendaItem.objects.filter(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(current.uuid)).delete()
+        agenda_put(schema=get_public_schema_name(), kind=MEDIA_PURGE_KIND, key=str(current.uuid), due_at=timezone.now())
         # In the platform's own log: the organisation's went with its schema.
         audit_record(action="organization.purged", subject=current, old={"name": current.name, "slug": current.slug})
         current.delete()

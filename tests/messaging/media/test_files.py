@@ -450,3 +450,39 @@ def test_the_admin_shows_the_file_of_a_message_by_a_short_lived_link(live: Any, 
     assert (stored_file.is_picture, "/media/" in stored_file.url) == (True, True)
     assert (waiting.is_picture, waiting.url, waiting.text.startswith("Being fetched · ")) == (False, "", True)
     assert [len(line.files) for line in lines] == [1, 1]
+
+
+def test_old_files_of_customers_go_with_their_content_and_uploads_stay(
+    live: Any, stored: Any, feed: Make, provider: Provider, tmp_path: Any
+) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from messaging.models import MediaFile
+    from tenants.services.retention_rules import retention_rule
+
+    organization, channel, *_ = live
+    provider.keeps("201", PNG, "image/png")
+    feed(body(change(channel.external_id, messages=[image("201", PNG), image("202", PNG, mid="wamid.2")])))
+    run_agenda()
+    with schema_context(organization.schema_name):
+        MediaFile.objects.exclude(provider_media_id="202").update(created_at=timezone.now() - timedelta(days=400))
+        before = timezone.now() - timedelta(days=365)
+        rule = retention_rule("files")
+        assert rule.ripe(before=before, position={}, most=10) == 1
+        step = rule.step(before=before, position={})
+        assert (step.removed, step.finished) == (1, True)
+        assert rule.step(before=before, position=step.position).removed == 0
+        assert sorted(MediaFile.objects.values_list("state", flat=True)) == ["pending", "stored", "stored"]
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 2
+
+
+def test_the_files_of_a_purged_organisation_go(stored: Any, tmp_path: Any) -> None:
+    from messaging.media.removal import media_purge
+
+    organization, other, *_ = stored
+    assert media_purge("public", str(other.uuid)) is None
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 2
+    assert media_purge("public", str(organization.uuid)) is None
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
