@@ -82,7 +82,7 @@ def rows_launch(instance: Instance, organization: Any, *, contacts: int) -> list
             wait_for(lambda: _has_left(instance, channel), seconds=60, every=0.05)
             wait_for(lambda: _is_queued(run), seconds=600, every=0.2)
         run.refresh_from_db()
-        queued = run.queued_at.timestamp() - started
+        queued = run.queued_at.timestamp() - started if run.queued_at else float("inf")
         first = _first_departure(instance, channel) - started
         campaign_cancel(campaign_id=campaign.pk)
         wait_for(lambda: _has_no_job(run), seconds=600, every=0.5)

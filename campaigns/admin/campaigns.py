@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib import admin, messages
@@ -158,7 +158,7 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
         context = composer_preview(given.dict(), given.getlist("weekdays"))
         return TemplateResponse(request, "admin/campaign_preview.html", context)
 
-    def _allowed(self, request: HttpRequest, object_id: Any, statuses: set[str]) -> bool:
+    def _allowed(self, request: HttpRequest, object_id: Any, statuses: Collection[str]) -> bool:
         """The right to change, and for one campaign also the fitting state."""
         if not request.user.has_perm(_CHANGE) or object_id is None:
             return request.user.has_perm(_CHANGE)

@@ -186,7 +186,7 @@ class ComposerForm(ServiceForm):
     def _choices_set(self, name: str, choices: list[tuple[str, Any]]) -> None:
         field = self.fields[name]
         field.choices = choices  # type: ignore[attr-defined]
-        field.widget.choices = choices  # type: ignore[attr-defined]
+        field.widget.choices = choices
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,6 +14,7 @@ from campaigns.models import Campaign, Run, Schedule, SkippedRecipient
 from campaigns.reports import SERIES, Chart, Totals, failure_reasons, run_chart, run_totals, variant_totals
 from campaigns.services.progress import RUN_KIND, SCHEDULE_KIND
 from campaigns.services.schedules import schedule_preview
+from tenants.connection import connection
 from tenants.models import AgendaItem
 
 STATUS_COLOURS: Final = {
@@ -84,9 +84,8 @@ def _waits(campaign: Campaign, run: Run | None) -> str:
         return run.status_reason
     keys = [(SCHEDULE_KIND, str(campaign.pk))] + ([(RUN_KIND, str(run.pk))] if run else [])
     for kind, key in keys:
-        item = (
-            AgendaItem.objects.filter(schema=connection.schema_name, kind=kind, key=key).exclude(last_error="").first()
-        )  # type: ignore[attr-defined]
+        items = AgendaItem.objects.filter(schema=connection.schema_name, kind=kind, key=key)
+        item = items.exclude(last_error="").first()
         if item is not None:
             return _("An error held it up; it is tried again: %(error)s") % {"error": item.last_error[:300]}
     return ""

@@ -50,7 +50,8 @@ def results_page(*, run: Run, status: str, after: str, limit: int = PAGE) -> lis
         return _skipped(run, after, limit)
     with connection.cursor() as cursor:
         cursor.execute(_SQL, {"run": run.pk, "after": after, "status": status, "limit": limit})
-        return [Result(*row[:5], row[5:10], row[10]) for row in cursor.fetchall()]
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return [Result(row[0], row[1], row[2], row[3], row[4], row[5:10], row[10]) for row in rows]
 
 
 def _skipped(run: Run, after: str, limit: int) -> list[Result]:
