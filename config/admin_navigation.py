@@ -69,6 +69,12 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             [
                 Link(_("Contacts"), "contacts", "contacts_contact_changelist", "contacts.view_contact"),
                 Link(_("Do not write to"), "block", "contacts_suppression_changelist", "contacts.view_suppression"),
+                Link(
+                    _("Opt-out words"),
+                    "do_not_disturb_on",
+                    "contacts_optoutpolicy_changelist",
+                    "contacts.view_optoutpolicy",
+                ),
             ],
         ),
         (

@@ -14,15 +14,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyInline
+from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyInline, SingleRowAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
-from contacts.models import Contact, Identity, Suppression
+from contacts.models import Contact, Identity, OptOutPolicy, Suppression
 from contacts.phones import BadPhone, phone_normalise
 from contacts.services.identities import contact_find_or_create
+from contacts.stop_words import WORD_LENGTH, word_normalise
 from messaging.admin.conversation import conversation_of
 from messaging.admin.phone_search import address_query
 from tenants.services.plans import limit_check
@@ -185,6 +186,76 @@ class SuppressionAdmin(HistoryAdmin[Suppression], BigTableAdmin[Suppression]):
     @display(description=gettext_lazy("reason"), label={"blacklist": "danger", "opt_out": "warning"})
     def reason_label(self, obj: Suppression) -> tuple[str, str]:
         return obj.reason, obj.get_reason_display()
+
+
+class WordsField(forms.CharField):
+    """Words, one in a line; kept in the form in which texts are compared with them."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        lines = [line.strip() for line in str(super().clean(value)).splitlines() if line.strip()]
+        words = {line: word_normalise(line) for line in lines}
+        bad = next((line for line, word in words.items() if not word), None)
+        if bad is not None:
+            text = _("“%(word)s” has no letters, or more than %(most)s.") % {"word": bad[:60], "most": WORD_LENGTH}
+            raise forms.ValidationError(text)
+        return sorted(set(words.values()))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), str(data or "").replace("\r\n", "\n").strip())
+
+
+if TYPE_CHECKING:
+    _OptOutPolicyForm = forms.ModelForm[OptOutPolicy]
+else:
+    _OptOutPolicyForm = forms.ModelForm
+
+
+class OptOutPolicyForm(_OptOutPolicyForm):
+    """The words as lines; none may both stop and resume."""
+
+    stop_words = WordsField(
+        label=gettext_lazy("Words that stop"),
+        required=False,
+        help_text=gettext_lazy("One in a line. The whole message must be one of them; case and accents do not matter."),
+    )
+    start_words = WordsField(label=gettext_lazy("Words that resume"), required=False)
+
+    class Meta:
+        model = OptOutPolicy
+        fields = ("stop_words", "start_words", "scope", "stop_reply", "start_reply")
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        both = sorted({*given.get("stop_words", [])} & {*given.get("start_words", [])})
+        if both:
+            self.add_error("start_words", _("“%(word)s” cannot both stop and resume.") % {"word": both[0]})
+        return given
+
+
+@admin.register(OptOutPolicy, site=organization_site)
+class OptOutPolicyAdmin(SingleRowAdmin[OptOutPolicy]):
+    form = OptOutPolicyForm
+    fieldsets = (
+        (
+            gettext_lazy("When people write STOP"),
+            {
+                "fields": ("stop_words", "scope", "stop_reply"),
+                "description": gettext_lazy("It counts for everything by which you can reach the person."),
+            },
+        ),
+        (gettext_lazy("When they want messages again"), {"fields": ("start_words", "start_reply")}),
+    )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The row is made when somebody first looks at it; until then its defaults hold."""
+        if self.has_view_or_change_permission(request) and not OptOutPolicy.objects.exists():
+            OptOutPolicy.objects.get_or_create(pk=1)
+        return super().changelist_view(request, extra_context)
 
 
 def phone_or_error(text: str, country: str) -> str:

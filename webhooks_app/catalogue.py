@@ -63,6 +63,8 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "contact.created": EventType(_("Contact created"), "contact"),
     "contact.updated": EventType(_("Contact updated"), "contact, changed: names of the fields"),
     "contact.deleted": EventType(_("Contact deleted"), "contact: id, number, name, phone"),
+    "contact.opted_out": EventType(_("Contact opted out"), "contact: as deleted, scope (all or marketing), word"),
+    "contact.opted_in": EventType(_("Contact opted in again"), "contact: as deleted, word"),
     "sub_account.created": EventType(_("Sub-account created"), "sub_account: id, number, name, email, role, status"),
     "sub_account.suspended": EventType(_("Sub-account suspended"), "sub_account"),
     "blacklist.added": EventType(_("Number blacklisted"), "blacklist: number, phone_number, reason, added_at"),

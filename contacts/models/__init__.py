@@ -1,7 +1,18 @@
 from contacts.models.contact import Contact, Identity, ServiceWindow
 from contacts.models.custom_field import CustomField
 from contacts.models.group import Group, GroupMember
+from contacts.models.opt_out_policy import OptOutPolicy
 from contacts.models.segment import Segment
 from contacts.models.suppression import Suppression
 
-__all__ = ["Contact", "CustomField", "Group", "GroupMember", "Identity", "Segment", "ServiceWindow", "Suppression"]
+__all__ = [
+    "Contact",
+    "CustomField",
+    "Group",
+    "GroupMember",
+    "Identity",
+    "OptOutPolicy",
+    "Segment",
+    "ServiceWindow",
+    "Suppression",
+]

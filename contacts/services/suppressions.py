@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -74,23 +74,30 @@ def blacklist_payload(suppression: Suppression) -> dict[str, object]:
 
 def marketing_stop(*, addresses: Iterable[str], at: datetime, note: str) -> None:
     """These people want no marketing any more, since `at`; a blacklisting by staff stays one."""
+    opt_outs_add(addresses=addresses, at=at, scope=Suppression.Scope.MARKETING, note=note)
+
+
+def opt_outs_add(*, addresses: Iterable[str], at: datetime, scope: str, note: str) -> None:
+    """These people want nothing of `scope` any more, since `at`; a blacklisting by staff stays one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO contacts_suppression AS known (address, reason, scope, note, created_at)"
-            " SELECT address, 'opt_out', 'marketing', %s, %s FROM unnest(%s::text[]) AS row(address) ORDER BY address"
+            " SELECT address, 'opt_out', %s, %s, %s FROM unnest(%s::text[]) AS row(address) ORDER BY address"
             " ON CONFLICT (address, scope) DO UPDATE SET created_at = GREATEST(known.created_at, excluded.created_at)"
             " WHERE known.reason = 'opt_out'",
-            [note[:200], at, sorted(set(addresses))],
+            [scope, note[:200], at, sorted(set(addresses))],
         )
 
 
 def marketing_resume(*, addresses: Iterable[str], at: datetime) -> int:
     """These people want marketing again, since `at`; a later stop and a blacklisting stay. Returns how many changed."""
+    return opt_outs_remove(addresses=addresses, at=at, scopes=[Suppression.Scope.MARKETING])
+
+
+def opt_outs_remove(*, addresses: Iterable[str], at: datetime, scopes: Sequence[str]) -> int:
+    """These people want what is of `scopes` again, since `at`; the rest as `marketing_resume`."""
     return Suppression.objects.filter(
-        address__in=set(addresses),
-        scope=Suppression.Scope.MARKETING,
-        reason=Suppression.Reason.OPT_OUT,
-        created_at__lte=at,
+        address__in=set(addresses), scope__in=scopes, reason=Suppression.Reason.OPT_OUT, created_at__lte=at
     ).delete()[0]
 
 

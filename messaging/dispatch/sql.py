@@ -13,10 +13,10 @@ from functools import lru_cache
 from webhooks_app.outbox import filled
 
 # Why a claimed message must not leave after all: its address was suppressed since it was queued. `all`, `marketing` or
-# NULL; one look into a unique index.
+# NULL; one look into a unique index. The answer to an opt-out is not held back by it.
 HELD = """(
     SELECT min(suppression.scope) FROM {schema}.contacts_suppression suppression
-    WHERE suppression.address = message.address
+    WHERE suppression.address = message.address AND message.origin <> 'auto'
       AND (suppression.scope = 'all' OR message.is_marketing AND suppression.scope = 'marketing'))"""
 
 # Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`

@@ -13,6 +13,7 @@ from contacts.services.identities import Person, contacts_resolve, contacts_seen
 from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.inbound.changes import ACTS, changes_apply
+from messaging.inbound.opt_outs import opt_outs_apply
 from messaging.media.receiving import media_forget, media_note
 from messaging.models.message import PRIORITY_CONVERSATION
 from messaging.services.counters import counts_note
@@ -90,6 +91,7 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
             media=[(stored[message.provider_id], file) for message, _ in fresh for file in message.media],
         )
         _change(channel_id, [message for message, _ in fresh])
+        opt_outs_apply(channel_id=channel_id, received=fresh)
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
         message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
     counts_note(schema=connection.schema_name)

@@ -48,6 +48,8 @@ class Message(models.Model):
         CUSTOMER = "customer", _("Customer")
         # Written with another tool on the same address: the phone's app, the page's inbox.
         APP = "app", _("Another app")
+        # The confirmation of an opt-out, which must reach somebody who wants nothing else any more.
+        AUTO = "auto", _("Automatic answer")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     # Without the database's own foreign keys: checking two for every row was a third of the cost of inserting it.

@@ -91,7 +91,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
         from audit.models import AuditEntry
         from campaigns.services.campaigns import campaign_create
-        from contacts.models import Identity, Suppression
+        from contacts.models import Identity, OptOutPolicy, Suppression
         from contacts.services.identities import contact_find_or_create
         from messaging.models import Customer, Message, MessageTemplate
         from messaging.services.setup_links import setup_link_create
@@ -134,6 +134,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 is_sensitive=True,
                 content={"type": "text", "text": {"body": "Your code: 845193"}},
             )
+            opt_out_policy = OptOutPolicy.objects.create()
             suppression = Suppression.objects.create(address="22997120009", reason="blacklist", note=f"{word} note")
             otp = OneTimePassword.objects.create(
                 phone="22997120001",
@@ -196,6 +197,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "campaigns.campaign": campaign.pk,
             "contacts.contact": contact,
             "contacts.suppression": suppression.pk,
+            "contacts.optoutpolicy": opt_out_policy.pk,
             "otp.onetimepassword": otp.pk,
             "otp.otppolicy": policy.pk,
             "webhooks_app.endpoint": endpoint.pk,

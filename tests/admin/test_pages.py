@@ -23,6 +23,7 @@ OPEN_TO = {
     "messaging.setuplink": EVERYBODY,
     "contacts.contact": EVERYBODY,
     "contacts.suppression": EVERYBODY,
+    "contacts.optoutpolicy": EVERYBODY,
     "webhooks_app.endpoint": {"owner", "admin", "manager"},
     "webhooks_app.delivery": {"owner", "admin", "manager"},
     "otp.onetimepassword": EVERYBODY,
@@ -73,7 +74,7 @@ ACTIONS = {
     ("tenants.membership", "suspend"): {"owner"},
     ("tenants.membership", "remove"): {"owner"},
 }
-SINGLE_ROW = {"otp.otppolicy", "tenants.organization"}
+SINGLE_ROW = {"contacts.optoutpolicy", "otp.otppolicy", "tenants.organization"}
 
 
 def page(model: str, name: str, *arguments: Any) -> str:
