@@ -1,4 +1,4 @@
-"""Texts of unfold, which ships no translations: named here so that our catalogues hold them.
+"""Texts of libraries that ship no translations, or not in our languages: named here so that our catalogues hold them.
 
 `makemessages` reads only our own files. Texts that Django's own catalogues translate already are left out.
 """
@@ -9,6 +9,10 @@ from typing import Final
 
 from django.utils.translation import gettext_noop as _
 
+AXES_TEXTS: Final = (
+    _("access attempt"),
+    _("access attempts"),
+)
 UNFOLD_TEXTS: Final = (
     _("Apply Filters"),
     _("Click to cancel"),

@@ -116,9 +116,24 @@ class TemplateForm(ChannelForm):
 _FIELD_OF_PART: Final = {"HEADER": "header", "BODY": "body", "FOOTER": "footer", "BUTTONS": "replies"}
 
 
+def _category_text(category: str) -> str:
+    """A category in words; one that the provider has invented since, as it comes."""
+    known = category in MessageTemplate.Category.values
+    return str(MessageTemplate.Category(category).label) if known else category or "–"
+
+
 @admin.register(MessageTemplate, site=organization_site)
 class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate]):
-    list_display = ("name", "language", "status_label", "category", "quality", "account_id", "status_at", "reason")
+    list_display = (
+        "name",
+        "language",
+        "status_label",
+        "category_label",
+        "quality",
+        "account_id",
+        "status_at",
+        "reason",
+    )
     list_filter = ("status", "category")
     search_fields = ("name",)
     search_help_text = gettext_lazy("Name")
@@ -129,9 +144,9 @@ class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate
             gettext_lazy("Details"),
             {
                 "fields": (
-                    "category",
-                    "previous_category",
-                    "next_category",
+                    "category_label",
+                    "previous_label",
+                    "next_label",
                     "quality",
                     "parameter_format",
                     "account_id",
@@ -161,6 +176,18 @@ class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate
     def status_label(self, obj: MessageTemplate) -> tuple[str, str]:
         known = obj.status in MessageTemplate.Status.values
         return obj.status, str(MessageTemplate.Status(obj.status).label) if known else obj.status
+
+    @display(description=gettext_lazy("category"), ordering="category")
+    def category_label(self, obj: MessageTemplate) -> str:
+        return _category_text(obj.category)
+
+    @display(description=gettext_lazy("previous category"))
+    def previous_label(self, obj: MessageTemplate) -> str:
+        return _category_text(obj.previous_category)
+
+    @display(description=gettext_lazy("announced category"))
+    def next_label(self, obj: MessageTemplate) -> str:
+        return _category_text(obj.next_category)
 
     @display(description=gettext_lazy("preview"))
     def preview(self, obj: MessageTemplate) -> str:

@@ -41,7 +41,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(AgendaItem, site=public_site)
 class AgendaItemAdmin(ReadOnlyAdmin[AgendaItem], BigTableAdmin[AgendaItem]):
-    list_display = ("kind", "schema", "key", "due_at", "state", "attempts", "error_head")
+    list_display = ("kind", "schema", "key", "due_at", "state_label", "attempts", "error_head")
     list_filter = (StateFilter,)
     search_fields = ("schema",)
     search_help_text = gettext_lazy("Schema, exactly")
@@ -57,7 +57,7 @@ class AgendaItemAdmin(ReadOnlyAdmin[AgendaItem], BigTableAdmin[AgendaItem]):
         description=gettext_lazy("state"),
         label={"late": "danger", "taken": "info", "waiting": "default", "idle": "default"},
     )
-    def state(self, obj: AgendaItem) -> tuple[str, str]:
+    def state_label(self, obj: AgendaItem) -> tuple[str, str]:
         now = timezone.now()
         if obj.leased_until and obj.leased_until >= now:
             return "taken", _("working")

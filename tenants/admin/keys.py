@@ -99,7 +99,7 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
         "scope_list",
         "rate_per_minute",
         "created_at",
-        "created_by",
+        "creator",
         "expires_at",
         "revoked_at",
         "last_used_at",
@@ -135,6 +135,10 @@ class ApiKeyAdmin(ScopedAdmin[ApiKey]):
     @display(description=gettext_lazy("scopes"))
     def scope_list(self, obj: ApiKey) -> str:
         return ", ".join(obj.scopes)
+
+    @display(description=gettext_lazy("created by"))
+    def creator(self, obj: ApiKey) -> str:
+        return str(obj.created_by) if obj.created_by else "–"
 
     @sensitive_variables("plain")
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -211,10 +211,10 @@ class MembershipAdmin(ScopedAdmin[Membership]):
 
 @admin.register(Invitation, site=organization_site)
 class InvitationAdmin(ScopedAdmin[Invitation]):
-    list_display = ("email", "role_label", "state", "created_at", "expires_at", "invited_by")
+    list_display = ("email", "role_label", "state", "created_at", "expires_at", "inviter")
     list_select_related = ("invited_by",)
     search_fields = ("email",)
-    fields = ("email", "role_label", "state", "created_at", "expires_at", "accepted_at", "invited_by")
+    fields = ("email", "role_label", "state", "created_at", "expires_at", "accepted_at", "inviter")
     empty_title = gettext_lazy("No invitation yet")
     empty_text = gettext_lazy("Invite a colleague: they get a link by e-mail that works once, for seven days.")
 
@@ -238,6 +238,10 @@ class InvitationAdmin(ScopedAdmin[Invitation]):
         if obj.accepted_at:
             return "accepted", _("accepted")
         return ("expired", _("expired")) if obj.expires_at <= timezone.now() else ("open", _("open"))
+
+    @display(description=gettext_lazy("invited by"), ordering="invited_by__email")
+    def inviter(self, obj: Invitation) -> str:
+        return str(obj.invited_by) if obj.invited_by else "–"
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):

@@ -68,7 +68,7 @@ class SubscriptionAdmin(HistoryAdmin[Subscription]):
 
 @admin.register(Domain, site=public_site)
 class DomainAdmin(HistoryAdmin[Domain]):
-    list_display = ("domain", "tenant", "is_primary")
+    list_display = ("host", "organization", "primary")
     list_select_related = ("tenant",)
     search_fields = ("domain",)
     autocomplete_fields = ("tenant",)
@@ -76,6 +76,19 @@ class DomainAdmin(HistoryAdmin[Domain]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
         return super().get_queryset(request).order_by("domain")
+
+    # Methods, because the fields are those of a library without translations.
+    @display(description=_("domain"), ordering="domain")
+    def host(self, obj: Domain) -> str:
+        return str(obj.domain)
+
+    @display(description=_("organisation"), ordering="tenant__name")
+    def organization(self, obj: Domain) -> str:
+        return str(obj.tenant)
+
+    @display(description=_("main domain"), ordering="is_primary")
+    def primary(self, obj: Domain) -> Any:
+        return _("yes") if obj.is_primary else _("no")
 
 
 def _limit(value: int | None) -> Any:

@@ -163,6 +163,12 @@ class OwnPeriodsAdmin(ScopedAdmin[RetentionPeriod]):
         )
 
 
+def kind_text(kind: str) -> str:
+    """What the data of `kind` is called; the kind itself for one that is no longer known."""
+    rules = (*retention_rules(public=True), *retention_rules(public=False))
+    return next((str(rule.label) for rule in rules if rule.kind == kind), kind)
+
+
 class KindFilter(admin.SimpleListFilter):
     """By kind of data."""
 
@@ -179,11 +185,11 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(RetentionPeriod, site=public_site)
 class GrantAdmin(HistoryAdmin[RetentionPeriod], ReadOnlyAdmin[RetentionPeriod]):
-    list_display = ("organization", "kind", "set_by", "kept", "changed_at")
+    list_display = ("organization", "data", "set_by", "kept", "changed_at")
     list_filter = (KindFilter, "set_by")
     list_select_related = ("organization",)
     search_fields = ("organization__slug", "organization__name")
-    fields = ("organization", "kind", "set_by", "kept", "changed_at")
+    fields = ("organization", "data", "set_by", "kept", "changed_at")
     empty_title = gettext_lazy("Everybody has the defaults")
     empty_text = gettext_lazy(
         "The defaults are set by RETENTION_DAYS. Here an organisation is granted more or fewer days, "
@@ -199,6 +205,10 @@ class GrantAdmin(HistoryAdmin[RetentionPeriod], ReadOnlyAdmin[RetentionPeriod]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.admin_site.has_permission(request)
+
+    @display(description=gettext_lazy("data"), ordering="kind")
+    def data(self, obj: RetentionPeriod) -> str:
+        return kind_text(obj.kind)
 
     @display(description=gettext_lazy("kept"))
     def kept(self, obj: RetentionPeriod) -> str:
@@ -231,11 +241,11 @@ class GrantAdmin(HistoryAdmin[RetentionPeriod], ReadOnlyAdmin[RetentionPeriod]):
 
 @admin.register(RetentionState, site=public_site)
 class RetentionStateAdmin(ReadOnlyAdmin[RetentionState], BigTableAdmin[RetentionState]):
-    list_display = ("schema", "kind", "started_at", "finished_at", "removed", "removed_total")
+    list_display = ("schema", "data", "started_at", "finished_at", "removed", "removed_total")
     list_filter = (KindFilter,)
     search_fields = ("schema",)
     search_help_text = gettext_lazy("Schema, exactly")
-    fields = ("schema", "kind", "started_at", "finished_at", "removed", "removed_total", "next_run", "position")
+    fields = ("schema", "data", "started_at", "finished_at", "removed", "removed_total", "next_run", "position")
     empty_title = gettext_lazy("Nothing was removed yet")
     empty_text = gettext_lazy("Old data is removed at night. The agenda says when it is whose turn (kind: retention).")
 
@@ -243,6 +253,10 @@ class RetentionStateAdmin(ReadOnlyAdmin[RetentionState], BigTableAdmin[Retention
         self, request: HttpRequest, queryset: QuerySet[RetentionState], term: str
     ) -> QuerySet[RetentionState]:
         return queryset.filter(schema=term)
+
+    @display(description=gettext_lazy("data"))
+    def data(self, obj: RetentionState) -> str:
+        return kind_text(obj.kind)
 
     @display(description=gettext_lazy("next run"))
     def next_run(self, obj: RetentionState) -> Any:

@@ -61,7 +61,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery], ReadOnlyAdmin[Delivery], BigTableAdm
                 )
             },
         ),
-        (gettext_lazy("Technical"), {"fields": ("public_id", "ordering_key", "created_at"), "classes": ("collapse",)}),
+        (gettext_lazy("Technical"), {"fields": ("public_id", "order_key", "created_at"), "classes": ("collapse",)}),
     )
     actions = ("replay_selected",)
     actions_detail = ("replay",)
@@ -90,6 +90,10 @@ class DeliveryAdmin(HistoryAdmin[Delivery], ReadOnlyAdmin[Delivery], BigTableAdm
     @display(description=gettext_lazy("latency"))
     def latency(self, obj: Delivery) -> str:
         return "–" if obj.latency_ms is None else f"{obj.latency_ms} ms"
+
+    @display(description=gettext_lazy("delivered in order among"))
+    def order_key(self, obj: Delivery) -> str:
+        return obj.ordering_key or "–"
 
     @display(description=gettext_lazy("error"))
     def error_head(self, obj: Delivery) -> str:
