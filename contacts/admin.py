@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -22,11 +21,12 @@ from config.admin_forms import ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from contacts.models import Contact, Identity, OptOutPolicy, Suppression
 from contacts.phones import BadPhone, phone_normalise
-from contacts.services.identities import contact_find_or_create
+from contacts.services.contacts import DELETE_MOST, contact_create, contact_update, contacts_delete
+from contacts.services.suppressions import blacklist_payload
 from contacts.stop_words import WORD_LENGTH, word_normalise
 from messaging.admin.conversation import conversation_of
 from messaging.admin.phone_search import address_query
-from tenants.services.plans import limit_check
+from webhooks_app.services.events import event_publish
 
 _CONVERSATION: Final = 50
 # People whose name begins as searched for: beyond so many, the search is too broad to page through.
@@ -99,11 +99,11 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
 
         def run() -> str:
             given = form.cleaned_data
-            with transaction.atomic():
-                limit_check(organization=organization, what="contacts")
-                pk = contact_find_or_create(identities=[(Identity.Kind.PHONE, given["phone"])], name=given["name"])
-                Contact.objects.filter(pk=pk).update(name=given["name"], email=given["email"])
-            made.append(Contact.objects.get(pk=pk))
+            made.append(
+                contact_create(
+                    organization=organization, phone=given["phone"], name=given["name"], email=given["email"]
+                )
+            )
             self.log(request, made, ADDITION, _("Created."))
             return _("%(name)s is a contact now.") % {"name": made[0]}
 
@@ -121,6 +121,25 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
             "conversation_cap": _CONVERSATION,
         }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        contact_update(organization=organization_of(request), contact_id=obj.pk, name=obj.name, email=obj.email)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
+        """For the history; the service writes the audit log."""
+        return super(HistoryAdmin, self).construct_change_message(request, form, formsets, add)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """The same."""
+        return super(HistoryAdmin, self).log_deletions(request, queryset)
+
+    def delete_model(self, request: HttpRequest, obj: Contact) -> None:
+        contacts_delete(contact_ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+        ids = list(queryset.values_list("pk", flat=True))
+        for start in range(0, len(ids), DELETE_MOST):
+            contacts_delete(contact_ids=ids[start : start + DELETE_MOST])
 
     def has_write_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         if not request.user.has_perm("messaging.add_message") or object_id is None:
@@ -182,6 +201,11 @@ class SuppressionAdmin(HistoryAdmin[Suppression], BigTableAdmin[Suppression]):
     def search_indexed(self, request: HttpRequest, queryset: QuerySet[Suppression], term: str) -> QuerySet[Suppression]:
         phone = address_query("address", term, organization_of(request).default_country)
         return queryset.filter(phone if phone is not None else Q(address=term))
+
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change and obj.reason == Suppression.Reason.BLACKLIST:
+            event_publish(type="blacklist.added", data={"blacklist": blacklist_payload(obj)}, key=obj.address)
 
     @display(description=gettext_lazy("reason"), label={"blacklist": "danger", "opt_out": "warning"})
     def reason_label(self, obj: Suppression) -> tuple[str, str]:
