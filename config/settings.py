@@ -54,7 +54,6 @@ TENANT_APPS = [
     # The admin's own history is per organisation: its log entries must not be readable next door.
     "django.contrib.admin",
     "audit",
-    "billing",
     "contacts",
     "messaging",
     "campaigns",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("tenants", "messaging", "contacts", "campaigns", "webhooks_app", "billing", "audit", "otp")
+APPS = ("tenants", "messaging", "contacts", "campaigns", "webhooks_app", "audit", "otp")
 PACKAGES = ("config", *APPS, "api", "sandbox", "bench")
 
 
@@ -52,7 +52,7 @@ def test_drivers_know_neither_the_orm_nor_tenants_nor_celery():
     ]
     assert len(paths) > 10
     forbidden = re.compile(
-        r"(django|tenants|celery|kombu|redis|psycopg|contacts|campaigns|webhooks_app|billing|audit|otp|api|config"
+        r"(django|tenants|celery|kombu|redis|psycopg|contacts|campaigns|webhooks_app|audit|otp|api|config"
         r"|messaging\.(?!drivers))\b"
     )
     assert offenders(paths, forbidden) == []

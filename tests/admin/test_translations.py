@@ -19,7 +19,6 @@ PARTS = [
     "api",
     "audit",
     "automation",
-    "billing",
     "campaigns",
     "config",
     "contacts",
