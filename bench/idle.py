@@ -38,15 +38,15 @@ def _counted(instance: Instance) -> tuple[float, float, float, float]:
     clients = [pid for pid, is_client in rows if is_client]
     # Autovacuum's workers come and go; what they used is counted at their parent when they are gone.
     postmaster = _parent(clients[0])
-    all_of_it = _cpu([postmaster], children=True) + sum(_cpu([pid]) for pid, _ in rows)
-    clients_alone = sum(_cpu([pid]) for pid in clients)
+    all_of_it = cpu_seconds([postmaster], children=True) + sum(cpu_seconds([pid]) for pid, _ in rows)
+    clients_alone = sum(cpu_seconds([pid]) for pid in clients)
     # With the transactions of this very connection, which are the same few each time.
     transactions = _rows("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
     ours = sum(_tree(instance.pid(name)) for name in ("worker", "beat"))
     return float(transactions[0][0]), clients_alone, all_of_it - clients_alone, ours
 
 
-def _cpu(pids: Iterable[int], *, children: bool = False) -> float:
+def cpu_seconds(pids: Iterable[int], *, children: bool = False) -> float:
     """Seconds of processor time of the processes, with those of children that have ended if wanted (proc(5))."""
     total = 0
     for pid in pids:
@@ -64,7 +64,7 @@ def _parent(pid: int) -> int:
 
 def _tree(pid: int) -> float:
     """Processor time of a process and everything below it."""
-    spent = _cpu([pid], children=True)
+    spent = cpu_seconds([pid], children=True)
     for task in Path(f"/proc/{pid}/task").iterdir():
         spent += sum(_tree(int(child)) for child in (task / "children").read_text().split())
     return spent

@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_tenants.postgresql_backend import base
 
 from config.postgresql.carried import CarryingCursor
+from config.postgresql.introspection import SchemaIntrospection
 
 _UNANNOUNCED = (
     "A connection pooler stands between Griot and PostgreSQL (another process answers than the one that was greeted): "
@@ -34,6 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._path_instead: str | None = None
         self._visited: set[str] = set()
         super().__init__(*args, **kwargs)
+        self.introspection = SchemaIntrospection(self)
 
     @property
     def carries_path(self) -> bool:

@@ -16,24 +16,37 @@ from django.db import transaction
 
 from tenants.connection import connection
 
+# What the schema holds. Only pg_depend has an index by schema: a condition on `relnamespace` reads the relations of all
+# organisations, a quarter of a million rows with a thousand of them. An index belongs to its table, not to the schema.
+_HELD: Final = """
+    WITH held AS (
+        SELECT classid, objid FROM pg_depend
+         WHERE refclassid = 'pg_namespace'::regclass AND refobjid = %(schema)s::regnamespace)
+    SELECT ARRAY(SELECT objid FROM held WHERE classid = 'pg_class'::regclass
+                 UNION ALL SELECT i.indexrelid FROM held JOIN pg_index i ON i.indrelid = held.objid
+                  WHERE held.classid = 'pg_class'::regclass)::oid[],
+           ARRAY(SELECT objid FROM held WHERE classid = 'pg_type'::regclass)::oid[],
+           ARRAY(SELECT objid FROM held WHERE classid = 'pg_proc'::regclass)::oid[]
+"""
+
 # What is refused by name instead of being copied in part: whoever needs one of these extends this module first.
 _UNKNOWN: Final = """
-    SELECT CASE c.relkind WHEN 'p' THEN 'partitioned table ' WHEN 'c' THEN 'type ' ELSE 'relation ' END || c.relname
-      FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind NOT IN ('r', 'i', 'S', 'v', 'm')
+    SELECT CASE c.relkind WHEN 'p' THEN 'partitioned table ' ELSE 'relation ' END || c.relname
+      FROM pg_class c WHERE c.oid = ANY(%(relations)s) AND c.relkind NOT IN ('r', 'i', 'S', 'v', 'm')
     UNION ALL SELECT 'inheritance of ' || c.relname FROM pg_class c JOIN pg_inherits h ON h.inhrelid = c.oid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'r'
     UNION ALL SELECT 'row level security of ' || c.relname FROM pg_class c
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relrowsecurity
+     WHERE c.oid = ANY(%(relations)s) AND c.relrowsecurity
     UNION ALL SELECT 'replica identity of ' || c.relname FROM pg_class c
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' AND c.relreplident <> 'd'
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'r' AND c.relreplident <> 'd'
     UNION ALL SELECT 'rule ' || r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-     WHERE c.relnamespace = %(schema)s::regnamespace AND r.rulename <> '_RETURN'
+     WHERE c.oid = ANY(%(relations)s) AND r.rulename <> '_RETURN'
     UNION ALL SELECT 'switched trigger ' || g.tgname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND NOT g.tgisinternal AND g.tgenabled <> 'O'
+     WHERE c.oid = ANY(%(relations)s) AND NOT g.tgisinternal AND g.tgenabled <> 'O'
     UNION ALL SELECT 'type ' || t.typname FROM pg_type t
-     WHERE t.typnamespace = %(schema)s::regnamespace AND t.typtype = 'r'
+     WHERE t.oid = ANY(%(types)s) AND t.typtype IN ('c', 'r')
     UNION ALL SELECT 'aggregate ' || p.proname FROM pg_proc p
-     WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind = 'a'
+     WHERE p.oid = ANY(%(functions)s) AND p.prokind = 'a'
     UNION ALL SELECT 'operator ' || o.oprname FROM pg_operator o WHERE o.oprnamespace = %(schema)s::regnamespace
     UNION ALL SELECT 'collation ' || o.collname FROM pg_collation o WHERE o.collnamespace = %(schema)s::regnamespace
     UNION ALL SELECT 'text search configuration ' || o.cfgname FROM pg_ts_config o
@@ -46,7 +59,7 @@ _ENUMS: Final = """
     SELECT format('CREATE TYPE %%s AS ENUM (%%s)', t.oid::regtype,
                   string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder))
       FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid
-     WHERE t.typnamespace = %(schema)s::regnamespace GROUP BY t.oid ORDER BY t.oid
+     WHERE t.oid = ANY(%(types)s) GROUP BY t.oid ORDER BY t.oid
 """
 _DOMAINS: Final = """
     SELECT format('CREATE DOMAIN %%s AS %%s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod))
@@ -55,7 +68,7 @@ _DOMAINS: Final = """
           SELECT string_agg(format(' CONSTRAINT %%I %%s', k.conname, pg_get_constraintdef(k.oid)), ''
                             ORDER BY k.conname) AS text
             FROM pg_constraint k WHERE k.contypid = t.oid) checks ON true
-     WHERE t.typnamespace = %(schema)s::regnamespace AND t.typtype = 'd' ORDER BY t.oid
+     WHERE t.oid = ANY(%(types)s) AND t.typtype = 'd' ORDER BY t.oid
 """
 # Identity columns bring their own sequence; these are the free ones and those of `serial` columns.
 _SEQUENCES: Final = """
@@ -64,7 +77,7 @@ _SEQUENCES: Final = """
                      q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache)
            || CASE WHEN q.seqcycle THEN ' CYCLE' ELSE '' END
       FROM pg_class c JOIN pg_sequence q ON q.seqrelid = c.oid
-     WHERE c.relnamespace = %(schema)s::regnamespace
+     WHERE c.oid = ANY(%(relations)s)
        AND NOT EXISTS (SELECT 1 FROM pg_depend d
                         WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i')
      ORDER BY c.oid
@@ -72,7 +85,7 @@ _SEQUENCES: Final = """
 # A function may need tables (a row type among its arguments), a table may need functions (a default, a CHECK).
 _FUNCTIONS: Final = """
     SELECT pg_get_functiondef(p.oid) FROM pg_proc p
-     WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind <> 'a'
+     WHERE p.oid = ANY(%(functions)s) AND p.prokind <> 'a'
        AND %(after_tables)s = EXISTS (
            SELECT 1 FROM pg_depend d LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
              LEFT JOIN pg_type e ON e.oid = t.typelem
@@ -117,7 +130,7 @@ _TABLES: Final = """
           SELECT COALESCE(' WITH (' || string_agg(option, ', ') || ')', '') AS text FROM (
               SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(toast.reloptions)) AS all_options(option)
           ) options
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' ORDER BY c.oid
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'r' ORDER BY c.oid
 """
 # What CREATE TABLE cannot say, in every supported version.
 _COLUMN_SETTINGS: Final = """
@@ -130,7 +143,7 @@ _COLUMN_SETTINGS: Final = """
           CASE a.attcompression WHEN 'p' THEN 'COMPRESSION pglz' WHEN 'l' THEN 'COMPRESSION lz4' END,
           CASE WHEN a.attstattarget >= 0 THEN 'STATISTICS ' || a.attstattarget END,
           '(' || array_to_string(a.attoptions, ', ') || ')']) setting
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'm') AND setting IS NOT NULL
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind IN ('r', 'm') AND setting IS NOT NULL
      ORDER BY c.oid, a.attnum
 """
 # An identity sequence is as wide as its column unless somebody changed one of them.
@@ -139,25 +152,25 @@ _SEQUENCE_TYPES: Final = """
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid
       JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'i'
       JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND a.atttypid <> q.seqtypid ORDER BY c.oid
+     WHERE c.oid = ANY(%(relations)s) AND a.atttypid <> q.seqtypid ORDER BY c.oid
 """
 _VIEWS: Final = """
     SELECT format('CREATE %%sVIEW %%s%%s AS %%s',
                   CASE c.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, c.oid::regclass,
                   COALESCE(' WITH (' || array_to_string(c.reloptions, ', ') || ')', ''),
                   rtrim(pg_get_viewdef(c.oid), '; ') || CASE WHEN c.relispopulated THEN '' ELSE ' WITH NO DATA' END)
-      FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('v', 'm') ORDER BY c.oid
+      FROM pg_class c WHERE c.oid = ANY(%(relations)s) AND c.relkind IN ('v', 'm') ORDER BY c.oid
 """
 _OWNED_SEQUENCES: Final = """
     SELECT format('ALTER SEQUENCE %%s OWNED BY %%s.%%I', c.oid::regclass, d.refobjid::regclass, a.attname)
       FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
       JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'S' AND d.refclassid = 'pg_class'::regclass
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'S' AND d.refclassid = 'pg_class'::regclass
      ORDER BY c.oid
 """
 _INDEXES: Final = """
     SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-     WHERE c.relnamespace = %(schema)s::regnamespace
+     WHERE c.oid = ANY(%(relations)s)
        AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
      ORDER BY c.oid
 """
@@ -165,11 +178,11 @@ _INDEXES: Final = """
 _KEY_SETTINGS: Final = """
     SELECT format('ALTER INDEX %%s SET (%%s)', c.oid::regclass, array_to_string(c.reloptions, ', '))
       FROM pg_class c JOIN pg_constraint k ON k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.reloptions IS NOT NULL ORDER BY c.oid
+     WHERE c.oid = ANY(%(relations)s) AND c.reloptions IS NOT NULL ORDER BY c.oid
 """
 _STATISTICS: Final = """
     SELECT pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s
-     WHERE s.stxnamespace = %(schema)s::regnamespace ORDER BY s.oid
+     WHERE s.stxrelid = ANY(%(relations)s) ORDER BY s.oid
 """
 # A foreign key locks the table that it points to. Those of the platform, which everybody uses, come last.
 _LATE_CONSTRAINTS: Final = """
@@ -177,13 +190,13 @@ _LATE_CONSTRAINTS: Final = """
                   string_agg(format('ADD CONSTRAINT %%I %%s', k.conname, pg_get_constraintdef(k.oid)), ', '
                              ORDER BY k.conname))
       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class t ON t.oid = k.confrelid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND (k.contype = 'f' OR k.contype = 'c' AND NOT k.convalidated)
+     WHERE c.oid = ANY(%(relations)s) AND (k.contype = 'f' OR k.contype = 'c' AND NOT k.convalidated)
      GROUP BY c.oid, t.relnamespace IS DISTINCT FROM c.relnamespace AND k.contype = 'f'
      ORDER BY t.relnamespace IS DISTINCT FROM c.relnamespace AND k.contype = 'f', c.oid
 """
 _TRIGGERS: Final = """
     SELECT pg_get_triggerdef(g.oid) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND NOT g.tgisinternal ORDER BY c.oid, g.tgname
+     WHERE c.oid = ANY(%(relations)s) AND NOT g.tgisinternal ORDER BY c.oid, g.tgname
 """
 _COMMENTS: Final = """
     SELECT format('COMMENT ON %%s IS %%L', object, description) FROM (
@@ -193,16 +206,16 @@ _COMMENTS: Final = """
                     WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END || ' ' || c.oid::regclass END AS object
           FROM pg_description d JOIN pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_class'::regclass
           LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
-         WHERE c.relnamespace = %(schema)s::regnamespace
+         WHERE c.oid = ANY(%(relations)s)
         UNION ALL SELECT d.description, format('CONSTRAINT %%I ON %%s', k.conname, k.conrelid::regclass)
           FROM pg_description d JOIN pg_constraint k ON k.oid = d.objoid AND d.classoid = 'pg_constraint'::regclass
-         WHERE k.connamespace = %(schema)s::regnamespace AND k.conrelid <> 0
+         WHERE k.conrelid = ANY(%(relations)s)
         UNION ALL SELECT d.description, format('ROUTINE %%s', p.oid::regprocedure)
           FROM pg_description d JOIN pg_proc p ON p.oid = d.objoid AND d.classoid = 'pg_proc'::regclass
-         WHERE p.pronamespace = %(schema)s::regnamespace
+         WHERE p.oid = ANY(%(functions)s)
         UNION ALL SELECT d.description, format('TYPE %%s', t.oid::regtype)
           FROM pg_description d JOIN pg_type t ON t.oid = d.objoid AND d.classoid = 'pg_type'::regclass
-         WHERE t.typnamespace = %(schema)s::regnamespace) AS commented
+         WHERE t.oid = ANY(%(types)s)) AS commented
      ORDER BY object
 """
 # A value of a type of the source's own has to change its type with the schema.
@@ -211,13 +224,13 @@ _COLUMNS: Final = """
            string_agg(quote_ident(a.attname) || CASE WHEN t.typnamespace <> c.relnamespace THEN ''
                       ELSE '::text::' || format_type(a.atttypid, a.atttypmod) END, ', ' ORDER BY a.attnum)
       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 JOIN pg_type t ON t.oid = a.atttypid
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' AND NOT a.attisdropped AND a.attgenerated = ''
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'r' AND NOT a.attisdropped AND a.attgenerated = ''
      GROUP BY c.oid ORDER BY c.oid
 """
 _COUNTERS: Final = """
     SELECT format('SELECT setval(%%L, %%s)', c.oid::regclass, last_value)
       FROM pg_class c CROSS JOIN LATERAL pg_sequence_last_value(c.oid) AS last_value
-     WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'S' AND last_value IS NOT NULL ORDER BY c.oid
+     WHERE c.oid = ANY(%(relations)s) AND c.relkind = 'S' AND last_value IS NOT NULL ORDER BY c.oid
 """
 
 
@@ -234,8 +247,11 @@ def clone_statements(source: str, target: str) -> list[str]:
 
 
 def _definition(cursor: Any, source: str) -> list[str]:
+    cursor.execute(_HELD, {"schema": source})
+    held = dict(zip(("relations", "types", "functions"), cursor.fetchone(), strict=True))
+
     def texts(query: str, **parameters: Any) -> list[str]:
-        cursor.execute(query, {"schema": source, **parameters})
+        cursor.execute(query, {"schema": source, **held, **parameters})
         return [row[0] for row in cursor.fetchall()]
 
     if unknown := texts(_UNKNOWN):
@@ -245,7 +261,7 @@ def _definition(cursor: Any, source: str) -> list[str]:
     definition += _unchecked(early)
     definition += [*texts(_TABLES), *texts(_COLUMN_SETTINGS), *texts(_SEQUENCE_TYPES), *texts(_OWNED_SEQUENCES)]
     definition += _unchecked(late)
-    definition += [*_rows_copied(cursor, source), *texts(_COUNTERS), *texts(_VIEWS)]
+    definition += [*_rows_copied(cursor, source, held), *texts(_COUNTERS), *texts(_VIEWS)]
     definition += [*texts(_INDEXES), *texts(_KEY_SETTINGS), *texts(_STATISTICS), *texts(_LATE_CONSTRAINTS)]
     return [*definition, *texts(_TRIGGERS), *texts(_COMMENTS)]
 
@@ -257,8 +273,8 @@ def _unchecked(functions: list[str]) -> list[str]:
     return ["SET LOCAL check_function_bodies TO off", *functions, "SET LOCAL check_function_bodies TO DEFAULT"]
 
 
-def _rows_copied(cursor: Any, source: str) -> list[str]:
-    cursor.execute(_COLUMNS, {"schema": source})
+def _rows_copied(cursor: Any, source: str, held: dict[str, list[int]]) -> list[str]:
+    cursor.execute(_COLUMNS, held)
     tables = cursor.fetchall()
     if not tables:
         return []
