@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+import redis
 from psycopg import sql
 
 from config.stack.children import platform_children
@@ -28,6 +29,9 @@ from config.stack.readiness import wait_until_ready
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 15.0
+# Numbers of the server's databases, one for the cache and one for the broker of an instance; 0 and 1 are the owner's.
+# Two instances on the same numbers would do each other's tasks.
+_PAIRS = [(number, number + 1) for number in range(14, 0, -2)]
 ALL = ("sandbox", "web", "dispatch", "webhooks", "worker", "beat")
 
 
@@ -44,6 +48,7 @@ class Instance:
         self._outer = dict(environ)
         self._wanted = tuple(processes)
         self._name = f"griot_{secrets.token_hex(4)}"
+        self._pair = _PAIRS.pop()
         self._ports = (port_choose(), port_choose())
         self._directory = tempfile.TemporaryDirectory(prefix="griot-")
         self.log_path = Path(self._directory.name) / "processes.log"
@@ -65,8 +70,8 @@ class Instance:
         changed = {
             "GRIOT_ENV": "dev",
             "DATABASE_URL": urlunsplit(database._replace(path=f"/{self._name}")),
-            "REDIS_URL": urlunsplit(broker._replace(path="/2")),
-            "CELERY_BROKER_URL": urlunsplit(broker._replace(path="/3")),
+            "REDIS_URL": urlunsplit(broker._replace(path=f"/{self._pair[0]}")),
+            "CELERY_BROKER_URL": urlunsplit(broker._replace(path=f"/{self._pair[1]}")),
             "PORT": str(self._ports[0]),
             "SANDBOX_PORT": str(self._ports[1]),
             "PUBLIC_BASE_URL": f"http://localhost:{self._ports[0]}",
@@ -84,6 +89,7 @@ class Instance:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self._name)))
         self._log = self.log_path.open("wb")
         try:
+            self._forget_former()
             if "sandbox" in self._wanted:
                 self.start("sandbox")
                 self._wait(f"{self.sandbox_url}/_control/health")
@@ -98,6 +104,13 @@ class Instance:
             self.stop()
             raise
         return self
+
+    def _forget_former(self) -> None:
+        """What an instance that is gone left in the same databases of Valkey would be done here."""
+        for number in self._pair:
+            server = urlunsplit(urlsplit(self._outer["REDIS_URL"])._replace(path=f"/{number}"))
+            with redis.Redis.from_url(server) as connection:
+                connection.flushdb()
 
     def _prepare(self) -> None:
         done = subprocess.run(
@@ -158,6 +171,7 @@ class Instance:
         with psycopg.connect(self._outer["DATABASE_URL"], autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self._name)))
         self._directory.cleanup()
+        _PAIRS.append(self._pair)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
