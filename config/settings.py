@@ -282,8 +282,9 @@ INSTAGRAM_APP_SECRET = env.text("INSTAGRAM_APP_SECRET", "")
 META_GRAPH_VERSION = env.text("META_GRAPH_VERSION", "v25.0")
 META_APP_ID = env.text("META_APP_ID", "")
 META_APP_SECRET = env.text("META_APP_SECRET", "")
-# The configuration of "Facebook Login for Business" that the embedded sign-up uses.
+# The configurations of "Facebook Login for Business": of WhatsApp's embedded sign-up, of pages and Instagram accounts.
 META_CONFIG_ID = env.text("META_CONFIG_ID", "")
+META_PAGE_CONFIG_ID = env.text("META_PAGE_CONFIG_ID", "")
 META_VERIFY_TOKEN = env.text("META_VERIFY_TOKEN", "")
 SANDBOX_URL = env.url("SANDBOX_URL", "http://127.0.0.1:8900")
 # Networks that a URL given by a user may reach although they are private, such as 10.1.0.0/16.

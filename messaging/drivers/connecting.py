@@ -5,9 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, Literal
 
 from messaging.drivers.base import HttpRequest, HttpResponse
+
+# Which of the provider's log-in dialogs leads to the address; each is a configuration of its own at the provider.
+Dialog = Literal["whatsapp", "pages"]
+WHATSAPP_DIALOG: Final[Dialog] = "whatsapp"
+PAGES_DIALOG: Final[Dialog] = "pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class ConnectDriver(ABC):
 
     # What the token must allow; named to the person when one is missing.
     connect_scopes: ClassVar[tuple[str, ...]]
-    # Whether the hosted setup page offers it; others are connected with a token.
-    has_signup: ClassVar[bool] = False
+    # The dialog with which the hosted setup page connects it; None: it is connected with a token only.
+    signup_dialog: ClassVar[Dialog | None] = None
 
     @abstractmethod
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

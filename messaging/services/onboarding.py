@@ -26,13 +26,10 @@ _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 SANDBOX_TOKEN: Final = "sandbox"  # noqa: S105  a prefix, not a secret
 
 
-def driver_of_network(network: str, *, for_signup: bool = False) -> Driver:
-    """The driver of WHATSAPP, FACEBOOK or INSTAGRAM. Raises `InvalidInput` network_not_supported.
-
-    `for_signup`: only those that the hosted setup page offers.
-    """
+def driver_of_network(network: str) -> Driver:
+    """The driver of WHATSAPP, FACEBOOK or INSTAGRAM. Raises `InvalidInput` network_not_supported."""
     for driver in drivers().values():
-        if driver.network == network and isinstance(driver, ConnectDriver) and (driver.has_signup or not for_signup):
+        if driver.network == network and isinstance(driver, ConnectDriver):
             return driver
     text = f"Channels of {network} cannot be connected here."
     raise InvalidInput("network_not_supported", text, {"type": "cannot be connected here"})

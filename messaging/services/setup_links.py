@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from audit.services.recording import audit_record
 from messaging.models import Customer, SetupLink
-from messaging.services.onboarding import driver_of_network
+from messaging.services.signup_networks import signup_network, signup_networks
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Organization
 from tenants.services.keys import OrganizationSnapshot
@@ -59,11 +59,14 @@ def setup_link_create(
     if not 1 <= hours <= HOURS_MOST:
         raise InvalidInput("invalid_expiry", "Too long.", {"expiresInHours": f"1 to {HOURS_MOST} hours are possible"})
     if network:
-        driver_of_network(network, for_signup=True)
-    configured = bool(settings.META_APP_ID and settings.META_APP_SECRET and settings.META_CONFIG_ID)
-    if not is_sandbox and not configured:
+        signup_network(network, is_sandbox=True)
+    configured = signup_networks(is_sandbox=False)
+    if not is_sandbox and not (network in configured if network else configured):
         if settings.PRODUCTION:
-            text = "Meta's sign-up needs META_APP_ID, META_APP_SECRET and META_CONFIG_ID."
+            text = (
+                "Meta's sign-up needs META_APP_ID, META_APP_SECRET and the dialog's configuration: META_CONFIG_ID for "
+                "WhatsApp, META_PAGE_CONFIG_ID for Messenger and Instagram."
+            )
             raise Conflict("signup_not_configured", text)
         is_sandbox = True
     secret, signing = secrets.token_urlsafe(32), secrets.token_urlsafe(32)

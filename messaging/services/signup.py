@@ -1,7 +1,7 @@
 """From the code of Meta's sign-up to a channel, step by step: each step is stored, and goes on where it stopped.
 
-Exchange the code (it lives for 30 seconds), inspect the token, choose the number, subscribe to its webhooks, register
-it, make the channel. An error stops at its step, in words; everything before it is kept.
+Exchange the code (it lives for 30 seconds), inspect the token, choose the number or page, subscribe to its webhooks,
+register the number, make the channel. An error stops at its step, in words; everything before it is kept.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from django.utils.translation import gettext as _
 
 from messaging.dispatch.channel_state import provider_url
 from messaging.drivers.base import Driver
-from messaging.drivers.connecting import Access, ConnectDriver, Found
+from messaging.drivers.connecting import PAGES_DIALOG, Access, ConnectDriver, Found
 from messaging.drivers.meta.app import AppAccess, build_exchange, build_inspect, read_exchange, read_inspect
 from messaging.models import Channel, SetupLink
 from messaging.provider_calls import provider_ask
 from messaging.services.onboarding import channel_connect, driver_of_network
+from messaging.services.signup_networks import signup_network
 from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.models import Organization
 
@@ -38,7 +39,7 @@ _ORDER: Final = (Step.EXCHANGE, Step.INSPECT, Step.CHOOSE, Step.SUBSCRIBE, Step.
 
 
 class ChoiceNeeded(Exception):
-    """Several numbers were granted: the person has to say which one."""
+    """Several numbers or pages were granted: the person has to say which one."""
 
 
 def signup_begin(
@@ -59,7 +60,7 @@ def signup_begin(
     """
     if link.is_network_fixed and network != link.network:
         raise InvalidInput("network_not_supported", "This link is for another type of channel.", {"type": "differs"})
-    driver_of_network(network, for_signup=True)
+    signup_network(network, is_sandbox=link.is_sandbox)
     _take(link)
     link.network, link.step, link.error = network, Step.EXCHANGE, ""
     link.found = {"account_id": account_id, "external_id": external_id, "is_coexistence": is_coexistence}
@@ -68,7 +69,7 @@ def signup_begin(
 
 
 def signup_continue(*, link: SetupLink, organization: Organization, external_id: str = "", pin: str = "") -> None:
-    """Go on at the step that is next: after an error, with the number that was chosen, or with the number's own pin.
+    """Go on at the step that is next: after an error, with what was chosen, or with the number's own pin.
 
     Raises `Conflict` setup_link_closed, setup_link_busy, setup_login_needed, `InvalidInput` for a bad choice or pin.
     """
@@ -77,7 +78,7 @@ def signup_continue(*, link: SetupLink, organization: Organization, external_id:
     if pin and not (len(pin) == 6 and pin.isascii() and pin.isdigit()):
         raise InvalidInput("invalid_pin", _("The PIN has six digits."), {"pin": "must have six digits"})
     if external_id and external_id not in {row["external_id"] for row in link.found.get("numbers", [])}:
-        raise InvalidInput("invalid_choice", _("Choose one of the numbers shown."), {"externalId": "is not offered"})
+        raise InvalidInput("invalid_choice", _("Choose one of those that are shown."), {"externalId": "is not offered"})
     _take(link)
     if external_id:
         link.found["external_id"] = external_id
@@ -162,7 +163,7 @@ def _inspect(link: SetupLink, organization: Organization, code: str) -> None:
 
 
 def _choose(link: SetupLink, organization: Organization, code: str) -> None:
-    """The number: the one that the dialog reported or the person chose; the only one; else the person is asked."""
+    """The number or page: what the dialog reported or the person chose; the only one; else the person is asked."""
     driver, connecting = _driver(link)
     accounts = link.found["accounts"]
     if link.found.get("account_id") in accounts:
@@ -178,8 +179,7 @@ def _choose(link: SetupLink, organization: Organization, code: str) -> None:
     )
     offered = [one for one in numbers if one.external_id not in taken]
     if not offered:
-        text = _("Every number of this account is connected already.") if numbers else _("There is no number yet.")
-        raise Conflict("no_number", text)
+        raise Conflict("no_number", _nothing_offered(connecting, has_taken=bool(numbers)))
     wanted = link.found.get("external_id")
     chosen = next((one for one in offered if one.external_id == wanted), None)
     if chosen is None and len(offered) == 1:
@@ -259,6 +259,14 @@ def _app(link: SetupLink) -> AppAccess:
         settings.META_APP_ID,
         settings.META_APP_SECRET,
     )
+
+
+def _nothing_offered(connecting: ConnectDriver, *, has_taken: bool) -> str:
+    if connecting.signup_dialog == PAGES_DIALOG:
+        if has_taken:
+            return _("Every page that you allowed is connected already. Log in again and allow another one.")
+        return _("Nothing was allowed that can be connected. Log in again and allow your page with its account.")
+    return _("Every number of this account is connected already.") if has_taken else _("There is no number yet.")
 
 
 def _label(found: Found) -> str:

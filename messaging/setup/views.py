@@ -21,8 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from messaging.drivers.connecting import ConnectDriver
-from messaging.drivers.registry import drivers
+from messaging.drivers.connecting import PAGES_DIALOG
 from messaging.models import SetupLink
 from messaging.services.setup_links import (
     redirect_result,
@@ -32,6 +31,7 @@ from messaging.services.setup_links import (
 )
 from messaging.services.signup import signup_begin
 from messaging.services.signup import signup_continue as signup_go_on
+from messaging.services.signup_networks import signup_networks
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound, ServiceError
 from tenants.models import Organization
@@ -40,7 +40,6 @@ _BODY_BYTES: Final = 16_384
 _COLOR: Final = "#128361"
 _META_ORIGINS: Final = ("https://www.facebook.com", "https://web.facebook.com")
 _SDK: Final = "https://connect.facebook.net"
-_NETWORK_LABELS: Final = {"WHATSAPP": "WhatsApp", "FACEBOOK": "Messenger", "INSTAGRAM": "Instagram"}
 View = Callable[[HttpRequest, Organization, SetupLink], HttpResponse]
 
 
@@ -115,7 +114,7 @@ def setup_connect(request: HttpRequest, organization: Organization, link: SetupL
 @require_POST
 @_with_link
 def setup_continue(request: HttpRequest, organization: Organization, link: SetupLink) -> HttpResponse:
-    """Try the step again, with the number that was chosen or the pin that was entered."""
+    """Try the step again, with the number or page that was chosen or the pin that was entered."""
 
     def go_on(given: dict[str, Any]) -> None:
         signup_go_on(
@@ -144,12 +143,11 @@ def _act(request: HttpRequest, link: SetupLink, run: Callable[[dict[str, Any]], 
 
 def _state(link: SetupLink) -> dict[str, Any]:
     """How far it got, as the script shows it."""
-    steps = [step for step in SetupLink.Step if step != SetupLink.Step.DONE]
-    done = list(SetupLink.Step).index(SetupLink.Step(link.step))
     channel = link.channel
     return {
         "step": link.step,
-        "steps": [{"name": str(step.label), "done": place < done} for place, step in enumerate(steps)],
+        "network": link.network,
+        "steps": _steps(link),
         "started": bool(link.log),
         "error": link.error,
         "numbers": link.found.get("numbers", []) if link.step == SetupLink.Step.CHOOSE else [],
@@ -159,17 +157,37 @@ def _state(link: SetupLink) -> dict[str, Any]:
     }
 
 
+def _steps(link: SetupLink) -> list[dict[str, Any]]:
+    """The steps in words, and which are done; pages are chosen where numbers are, and are not registered."""
+    step = SetupLink.Step
+    names: dict[str, Any] = {one: one.label for one in step if one != step.DONE}
+    if _is_of_page(link):
+        names[step.CHOOSE] = _("Choose the page")
+        del names[step.REGISTER]
+    order = list(step)
+    done = order.index(step(link.step))
+    return [{"name": str(label), "done": order.index(step(one)) < done} for one, label in names.items()]
+
+
+def _is_of_page(link: SetupLink) -> bool:
+    network = signup_networks(is_sandbox=True).get(link.network)
+    return network is not None and network.dialog == PAGES_DIALOG
+
+
 def _setup(request: HttpRequest, link: SetupLink) -> dict[str, Any]:
     """What the script needs; read from a JSON block of the page."""
-    networks = [link.network] if link.is_network_fixed else _networks()
+    offered = signup_networks(is_sandbox=link.is_sandbox)
+    wanted = [link.network] if link.is_network_fixed else list(offered)
     sandbox = urlsplit(settings.SANDBOX_URL)
     return {
         "url": request.path,
-        "networks": [{"id": network, "label": _NETWORK_LABELS.get(network, network)} for network in networks],
+        "networks": [
+            {"id": one.network, "label": one.label, "dialog": one.dialog, "configId": one.config_id}
+            for one in (offered[network] for network in wanted if network in offered)
+        ],
         "sandboxDialog": f"{settings.SANDBOX_URL}/dialog/signup" if link.is_sandbox else "",
         "origins": [f"{sandbox.scheme}://{sandbox.netloc}"] if link.is_sandbox else list(_META_ORIGINS),
         "appId": settings.META_APP_ID,
-        "configId": settings.META_CONFIG_ID,
         "version": settings.META_GRAPH_VERSION,
         "hasRedirect": bool(link.redirect_url),
         "state": _state(link),
@@ -182,20 +200,18 @@ def _setup(request: HttpRequest, link: SetupLink) -> dict[str, Any]:
             "sdk": _("Meta's script could not be loaded. An ad blocker may stop it."),
             "connect": _("Connect %s"),
             "retry": _("Try again"),
-            "choose": _("Which number do you want to connect?"),
-            "use": _("Use this number"),
+            "choose": {
+                "whatsapp": _("Which number do you want to connect?"),
+                "pages": _("Which one do you want to connect?"),
+            },
+            "use": {"whatsapp": _("Use this number"), "pages": _("Use this one")},
+            "again": _("Log in at Meta again"),
             "done": _("Connected"),
             "doneText": _("%s is connected. You can close this page."),
             "leaving": _("You are being taken back."),
             "pin": _("The number's six-digit PIN, if it has one already"),
         },
     }
-
-
-def _networks() -> list[str]:
-    """The networks that a business can connect here, WhatsApp first."""
-    found = {driver.network for driver in drivers().values() if isinstance(driver, ConnectDriver) and driver.has_signup}
-    return [network for network in _NETWORK_LABELS if network in found]
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:

@@ -28,11 +28,12 @@ class Product:
     window_subcode: int
     no_user_subcode: int
     error_type: str
+    name_field: str
 
 
 PRODUCTS = {
-    MESSENGER: Product(MESSENGER, "Messenger", "page", "psid:", 2018278, 2018001, "OAuthException"),
-    INSTAGRAM: Product(INSTAGRAM, "Instagram", "instagram", "igsid:", 2534022, 2534014, "IGApiException"),
+    MESSENGER: Product(MESSENGER, "Messenger", "page", "psid:", 2018278, 2018001, "OAuthException", "name"),
+    INSTAGRAM: Product(INSTAGRAM, "Instagram", "instagram", "igsid:", 2534022, 2534014, "IGApiException", "username"),
 }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from sandbox.chat.pages import INSTAGRAM, PRODUCTS
+from sandbox.chat.pages import INSTAGRAM, MESSENGER, PRODUCTS
 from sandbox.graph import account, media, templates, tokens
 from sandbox.graph.account import Number, Waba
 from sandbox.graph.errors import GraphError, unknown_object
@@ -45,6 +45,8 @@ async def _answer(world: World, request: Request, parts: list[str]) -> Reply:
     token = tokens.token_of(request)
     world.tokens.check(token)
     match parts:
+        case ["me", "accounts"] if request.method == "GET":
+            return _pages(world, token)
         case [number_id, edge] if edge in NUMBER_EDGES and request.method == "POST":
             number = tokens.number_for(world, number_id, token, request.method)
             if number is None:
@@ -143,6 +145,9 @@ async def _node(world: World, request: Request, object_id: str, token: str) -> R
     waba = world.accounts.wabas.get(object_id)
     if waba is not None and method == "GET" and world.tokens.may_use(token, waba):
         return json_reply({"id": waba.id, "name": waba.name})
+    page = world.pages.get(object_id)
+    if page is not None and method == "GET":
+        return json_reply({"id": page.id, page.product.name_field: page.verified_name})
     profile = _profile(world, object_id) if method == "GET" else None
     if profile is not None:
         return json_reply(profile)
@@ -154,16 +159,37 @@ async def _node(world: World, request: Request, object_id: str, token: str) -> R
     raise unknown_object(object_id, method)
 
 
+def _pages(world: World, token: str) -> Reply:
+    """GET /me/accounts: the pages that the person behind the token has allowed, each with a token of its own."""
+    grant = world.codes.granted.get(token)
+    known = [page.id for page in world.pages.by_id.values() if page.product.name == MESSENGER]
+    rows: list[Json] = []
+    for page_id in known if grant is None else grant.pages:
+        row: Json = {"id": page_id, "name": world.pages.by_id[page_id].verified_name}
+        row["access_token"] = f"{tokens.SANDBOX_PREFIX}-page-{page_id}"
+        account_id = world.pages.accounts.get(page_id)
+        if account_id is not None:
+            name = world.pages.by_id[account_id].verified_name
+            row["instagram_business_account"] = {"id": account_id, "username": name}
+        rows.append(row)
+    return json_reply({"data": rows})
+
+
 def _page_subscription(world: World, request: Request, page_id: str) -> Reply:
     """Pages name the fields that they subscribe to; without any it is an error."""
     page = world.pages.by_id[page_id]
+    # An Instagram account has no subscription of its own: its page's counts.
+    account_id = world.pages.accounts.get(page_id)
+    both = [page] if account_id is None else [page, world.pages.by_id[account_id]]
     if request.method == "DELETE":
-        page.subscribed = False
+        for one in both:
+            one.subscribed = False
     elif request.method == "POST":
         fields = request.query.get("subscribed_fields") or _values(request).get("subscribed_fields")
         if not fields:
             raise GraphError(100, message="(#100) The parameter subscribed_fields is required.", bare=True)
-        page.subscribed = True
+        for one in both:
+            one.subscribed = True
     else:
         app = {"id": world.config.app_id, "name": "Sandbox"}
         return json_reply({"data": [app] if page.subscribed else []})

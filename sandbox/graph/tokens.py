@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 SANDBOX_PREFIX = "sandbox"
 SCOPES = ["whatsapp_business_management", "whatsapp_business_messaging"]
+PAGE_SCOPES = [
+    *("pages_show_list", "pages_manage_metadata", "pages_messaging"),
+    *("instagram_basic", "instagram_manage_messages"),
+]
 EXPIRED, REVOKED = 463, 460
 
 
@@ -103,7 +107,10 @@ def debug_token(world: World, request: Request) -> Reply:
         return json_reply(
             {"data": {"error": {"code": 190, "message": text, "subcode": subcode}, "is_valid": False, "scopes": []}}
         )
-    wabas = _visible_wabas(world, token)
+    grant = world.codes.granted.get(token)
+    ids, scopes = _visible_wabas(world, token), SCOPES
+    if grant is not None and grant.pages:
+        ids, scopes = list(grant.pages), PAGE_SCOPES
     data = {
         "app_id": world.config.app_id,
         "type": "SYSTEM_USER",
@@ -112,8 +119,8 @@ def debug_token(world: World, request: Request) -> Reply:
         "expires_at": 0,
         "is_valid": True,
         "issued_at": world.tokens.issued.get(token, int(world.started)),
-        "scopes": SCOPES,
-        "granular_scopes": [{"scope": scope, "target_ids": wabas} for scope in SCOPES],
+        "scopes": scopes,
+        "granular_scopes": [{"scope": scope, "target_ids": ids} for scope in scopes],
         "user_id": "122100998877665",
     }
     return json_reply({"data": data})
@@ -122,7 +129,7 @@ def debug_token(world: World, request: Request) -> Reply:
 def _visible_wabas(world: World, token: str) -> list[str]:
     """The WABAs that a token opens, newest first."""
     if token in world.codes.granted:
-        return world.codes.granted[token]
+        return list(world.codes.granted[token].wabas)
     return [waba.id for waba in reversed(world.accounts.wabas.values()) if world.tokens.may_use(token, waba)]
 
 

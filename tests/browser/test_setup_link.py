@@ -1,4 +1,4 @@
-"""A vendor's customer opens a setup link, connects a number in the simulated dialog, and messages go both ways."""
+"""A vendor's customer opens a setup link, connects a channel in the simulated dialog, and messages go both ways."""
 
 from __future__ import annotations
 
@@ -146,3 +146,78 @@ def test_from_the_setup_link_to_messages_in_both_directions(
     page.goto(link["url"])
     assert re.search(r"Connected|closed", page.locator("main").inner_text())
     page.screenshot(path=tmp_path / "setup-done.png")
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("network", "button", "label"),
+    [("FACEBOOK", "Messenger", "Laboratory A"), ("INSTAGRAM", "Instagram", "laboratory_b")],
+)
+def test_a_page_is_chosen_connected_and_talked_to(
+    live_stack: Any, browser_page: Any, vendors_site: Any, tmp_path: Path, network: str, button: str, label: str
+) -> None:
+    page, (back, asked) = browser_page, vendors_site
+    vendor = Vendor(live_stack.base_url, live_stack.demo["gateway"]["api_key"])
+    customer = vendor.call("POST", "/customers", {"name": "DentalCare"})["customer"]
+    link = vendor.call("POST", "/setup-links", {"customerId": customer["id"], "redirectUrl": back})["setupLink"]
+    person = {"FACEBOOK": "24581177336690115", "INSTAGRAM": "24581177336690215"}[network]
+
+    # At first the person allows nothing that can be connected, or closes the dialog.
+    page.goto(link["url"])
+    page.screenshot(path=tmp_path / "setup-networks.png")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name=f"Connect {button}").click()
+    opened.value.get_by_role("button", name="Cancel").click()
+    page.locator("#problem", has_text="closed the window").wait_for()
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name=f"Connect {button}").click()
+    dialog = opened.value
+    # The sandbox keeps the pages of every run of this test: what is chosen has a name of its own.
+    dialog.fill("#page2", label if network == "FACEBOOK" else "Laboratory B")
+    dialog.fill("#instagram2", label if network == "INSTAGRAM" else "laboratory_a")
+    dialog.screenshot(path=tmp_path / "dialog-pages.png")
+    dialog.get_by_role("button", name="Finish").click()
+    page.get_by_label(label).check()
+    page.screenshot(path=tmp_path / "setup-pages-choice.png")
+    page.get_by_role("button", name="Use this one").click()
+    page.get_by_text("Back at the vendor").wait_for()
+    result = dict(parse_qsl(urlsplit(asked[0]).query))
+    assert result.pop("signature") == result_sign(result, link["signingSecret"])
+    (shown,) = [row for row in vendor.call("GET", "/auth/channels")["channels"] if row["customerId"] == customer["id"]]
+    assert (shown["id"], shown["type"], shown["name"], shown["status"]) == (
+        *(result["channelId"], network, label),
+        "connected",
+    )
+
+    # Here the person must write first; then the vendor answers.
+    page.goto(live_stack.sandbox_url)
+    page.locator("#new").click()
+    page.fill("#startPhone", person)
+    page.fill("#startName", "Ada Lovelace")
+    page.locator("#startBusiness").select_option(label=f"{label} ({button})")
+    page.fill("#startText", "Are you open today?")
+    page.get_by_role("button", name="Send").last.click()
+    path = f"/messages?channelId={result['channelId']}"
+    (received,) = eventually(lambda: vendor.call("GET", f"{path}&direction=INBOUND")["messages"])
+    assert (received["text"], received["contact"], received["customerId"]) == (
+        *("Are you open today?", person),
+        customer["id"],
+    )
+    body = {
+        "channelId": result["channelId"],
+        "channelType": network,
+        "to": person,
+        "type": "text",
+        "text": "Until six",
+    }
+    sent = vendor.call("POST", "/messages", body)
+    eventually(
+        lambda: [
+            row
+            for row in vendor.call("GET", path)["messages"]
+            if row["id"] == sent["messageId"] and row["status"] == "read"
+        ]
+    )
+    page.get_by_text("Until six").first.wait_for()
+    page.screenshot(path=tmp_path / "phones.png")

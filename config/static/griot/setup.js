@@ -5,7 +5,7 @@ const part = (id) => document.getElementById(id);
 let state = setup.state;
 // What the dialog reported about the number: Meta tells it by message, before or after the code.
 let reported = {};
-let network = setup.networks[0].id;
+let network = setup.networks.find((one) => one.id === state.network) || setup.networks[0];
 
 function make(tag, values = {}, ...children) {
   const element = Object.assign(document.createElement(tag), values);
@@ -30,27 +30,34 @@ function show() {
     make("li", {className: step.done ? "done" : place === next ? "now" : "", textContent: step.name})));
   say(state.error);
   const fresh = state.step === "exchange";
-  part("coexistence-row").hidden = !fresh || !setup.networks.some((one) => one.id === "WHATSAPP");
+  part("coexistence-row").hidden = !fresh || !setup.networks.some((one) => one.dialog === "whatsapp");
   part("cancel").hidden = state.isDone || !setup.hasRedirect;
   const work = part("work");
   if (state.isDone) work.replaceChildren(...done());
-  else if (state.numbers.length) work.replaceChildren(choice());
+  else if (state.numbers.length) work.replaceChildren(choice(), loginAgain());
   else if (fresh) work.replaceChildren(...setup.networks.map(connectButton));
-  else work.replaceChildren(retryForm());
+  else work.replaceChildren(retryForm(), loginAgain());
+}
+
+// For whoever allowed too little, or the wrong page: the dialog is opened once more.
+function loginAgain() {
+  const button = make("button", {type: "button", className: "quiet", textContent: texts.again});
+  button.addEventListener("click", connect);
+  return button;
 }
 
 function connectButton(one) {
   const button = make("button", {type: "button", textContent: texts.connect.replace("%s", one.label)});
-  button.addEventListener("click", () => { network = one.id; connect(); });
+  button.addEventListener("click", () => { network = one; connect(); });
   return button;
 }
 
 function choice() {
   const form = make("form");
-  const fields = make("fieldset", {}, make("legend", {textContent: texts.choose}));
+  const fields = make("fieldset", {}, make("legend", {textContent: texts.choose[network.dialog]}));
   state.numbers.forEach((number, place) => fields.append(make("label", {},
     make("input", {type: "radio", name: "number", value: number.external_id, checked: place === 0}), number.label)));
-  form.append(fields, make("button", {textContent: texts.use}));
+  form.append(fields, make("button", {textContent: texts.use[network.dialog]}));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     post("continue", {externalId: new FormData(form).get("number")});
@@ -111,7 +118,7 @@ function connect() {
   reported = {};
   say("");
   busy(true);
-  const coexistence = network === "WHATSAPP" && part("coexistence").checked;
+  const coexistence = network.dialog === "whatsapp" && part("coexistence").checked;
   const login = setup.sandboxDialog ? simulatedLogin : metaLogin;
   login(coexistence, (code, problem) => {
     busy(false);
@@ -119,22 +126,25 @@ function connect() {
     setTimeout(() => {
       if (!code) return say(problem || reported.problem || texts.cancelled);
       const {problem: _ignored, ...values} = reported;
-      post("connect", {code, network, ...values});
+      post("connect", {code, network: network.id, ...values});
     }, 300);
   });
 }
 
 function metaLogin(coexistence, answer) {
-  const extras = {setup: {}, sessionInfoVersion: "3"};
-  if (coexistence) extras.featureType = "whatsapp_business_app_onboarding";
   if (!window.FB) return answer(null, texts.sdk);
-  window.FB.login((response) => answer(response.authResponse && response.authResponse.code), {
-    config_id: setup.configId, response_type: "code", override_default_response_type: true, extras,
-  });
+  const asked = {config_id: network.configId, response_type: "code", override_default_response_type: true};
+  if (network.dialog === "whatsapp") {
+    asked.extras = {setup: {}, sessionInfoVersion: "3"};
+    if (coexistence) asked.extras.featureType = "whatsapp_business_app_onboarding";
+  }
+  window.FB.login((response) => answer(response.authResponse && response.authResponse.code), asked);
 }
 
 function simulatedLogin(coexistence, answer) {
-  const query = new URLSearchParams({origin: location.origin, coexistence: coexistence ? "1" : "0"});
+  const query = new URLSearchParams({
+    origin: location.origin, dialog: network.dialog, coexistence: coexistence ? "1" : "0",
+  });
   const dialog = window.open(`${setup.sandboxDialog}?${query}`, "signup", "width=480,height=640");
   if (!dialog) return answer(null, texts.blocked);
   const watch = setInterval(() => { if (dialog.closed) finish(null); }, 500);

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from messaging.drivers.base import Ambiguous, HttpRequest, HttpResponse
-from messaging.drivers.connecting import Access, ConnectDriver, Found
+from messaging.drivers.connecting import PAGES_DIALOG, Access, ConnectDriver, Dialog, Found
 from messaging.drivers.meta.chat_errors import ERRORS
 
 # What the webhooks module reads; Meta refuses a subscription without fields.
@@ -24,6 +24,7 @@ class PageConnect(ConnectDriver):
     """Messenger: the address is the page, which is its own account."""
 
     connect_scopes: ClassVar[tuple[str, ...]] = ("pages_messaging", "pages_manage_metadata", "pages_show_list")
+    signup_dialog: ClassVar[Dialog | None] = PAGES_DIALOG
     lookup_fields: ClassVar[str] = "id,name"
 
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

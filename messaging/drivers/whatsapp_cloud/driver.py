@@ -22,7 +22,7 @@ from messaging.drivers.base import (
     Sent,
     WebhookPart,
 )
-from messaging.drivers.connecting import Access, ConnectDriver, Found
+from messaging.drivers.connecting import WHATSAPP_DIALOG, Access, ConnectDriver, Dialog, Found
 from messaging.drivers.meta.graph import GRAPH_VERSION, SECRET_FIELDS, json_post
 from messaging.drivers.templates import Components, TemplateCreated, TemplateDraft, TemplateDriver, TemplatePage
 from messaging.drivers.uploads import MediaDriver, MediaReference, UploadFile
@@ -160,7 +160,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
         return template_calls.read_delete(response)
 
     connect_scopes: ClassVar[tuple[str, ...]] = connect.SCOPES
-    has_signup: ClassVar[bool] = True
+    signup_dialog: ClassVar[Dialog | None] = WHATSAPP_DIALOG
 
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         return connect.accounts_granted(targets)
