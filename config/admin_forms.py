@@ -22,6 +22,7 @@ _LOOKS: tuple[tuple[type[forms.Widget], Any], ...] = (
     (forms.Select, widgets.UnfoldAdminSelectWidget),
     (forms.Textarea, widgets.UnfoldAdminTextareaWidget),
     (forms.NumberInput, widgets.UnfoldAdminIntegerFieldWidget),
+    (forms.ClearableFileInput, widgets.UnfoldAdminFileFieldWidget),
     (forms.EmailInput, widgets.UnfoldAdminEmailInputWidget),
     (forms.TextInput, widgets.UnfoldAdminTextInputWidget),
 )

@@ -15,7 +15,8 @@ MESSAGE_TYPES: Final = (
 )
 _CHANNEL: Final = "iq_chan_wa_soporte"
 _ID: Final = Text(1, 64, strip=True)
-_MEDIA: Final = Structure(tuple((name, {"type": "string"}) for name in ("link", "id", "caption", "filename")))
+FILE_TYPES: Final = ("image", "video", "audio", "document", "sticker")
+_MEDIA: Final = Structure(tuple((name, {"type": "string"}) for name in ("link", "id", "file", "caption", "filename")))
 _TEXT: Final = {"type": "string"}
 
 
@@ -176,7 +177,12 @@ class MessageInput(Body):
         default=None,
         help="As Meta's Cloud API takes it.",
     )
-    image: dict[str, Any] | None = body_field("image", _MEDIA, default=None, help="link or id, and caption.")
+    image: dict[str, Any] | None = body_field(
+        "image",
+        _MEDIA,
+        default=None,
+        help="One of link, id (the network's) and file (ours, from POST /files), and caption.",
+    )
     video: dict[str, Any] | None = body_field("video", _MEDIA, default=None)
     audio: dict[str, Any] | None = body_field("audio", _MEDIA, default=None)
     document: dict[str, Any] | None = body_field("document", _MEDIA, default=None)
@@ -185,6 +191,32 @@ class MessageInput(Body):
     reply_to: str | None = body_field(
         "replyTo", Text(1, 255), default=None, help="The network's id of the message that this answers."
     )
+    by_person: bool = body_field(
+        "byPerson",
+        Flag(),
+        default=False,
+        help="A person wrote it: with Meta's Human Agent feature the window of Messenger and Instagram is 7 days.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm(Body):
+    component: ClassVar[str] = "FileForm"
+
+    type: str = body_field("type", Choice(FILE_TYPES))
+    channel_type: str = body_field("channelType", Choice(TYPES), default="WHATSAPP", help="Whose limits are checked.")
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput(Body):
+    component: ClassVar[str] = "FileInput"
+    examples: ClassVar[dict[str, dict[str, Any]]] = {
+        "A link": {"link": "https://example.com/photo.jpg", "type": "image", "channelType": "WHATSAPP"}
+    }
+
+    link: str = body_field("link", WebAddress(), help="Fetched once, now.")
+    type: str = body_field("type", Choice(FILE_TYPES))
+    channel_type: str = body_field("channelType", Choice(TYPES), default="WHATSAPP", help="Whose limits are checked.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,31 @@ class MessageAccepted(Output):
 
 
 @dataclass(frozen=True, slots=True)
+class FileRow(Output):
+    component: ClassVar[str] = "File"
+    notes: ClassVar[dict[str, str]] = {
+        "id": "What messages name as `file`.",
+        "mimeType": "As its content shows.",
+        "sha256": "In hex.",
+    }
+
+    id: UUID
+    type: str
+    mimeType: str
+    size: int
+    sha256: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileKept(Output):
+    component: ClassVar[str] = "FileKept"
+
+    success: bool
+    file: FileRow
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRow(Output):
     component: ClassVar[str] = "Message"
     notes: ClassVar[dict[str, str]] = {

@@ -32,10 +32,11 @@ from messaging.admin.phone_search import address_query
 from messaging.admin.send_form import SendForm
 from messaging.admin.story import STATUS_COLOURS, message_advice, message_story
 from messaging.content import content_preview
-from messaging.models import Channel, Message, SendAttempt
+from messaging.media.files import file_create, file_remove
+from messaging.models import Channel, MediaFile, Message, SendAttempt
 from messaging.models.message import PRIORITY_CONVERSATION
 from messaging.services.accept import Draft, message_accept
-from messaging.services.channels import channel_by_uuid
+from messaging.services.channels import ChannelSnapshot, channel_by_uuid
 from messaging.services.messages import message_cancel, message_retry
 from messaging.services.reading import message_mark_read
 from tenants.errors import ServiceError
@@ -149,11 +150,12 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         return self.get_queryset(request).select_related("channel", "contact").filter(pk=int(object_id)).first()
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """The form that sends a text; `?to=` and `?channel=` fill it."""
+        """The form that sends a text or a file; `?to=` and `?channel=` fill it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = SendForm(
             posted(request),
+            request.FILES or None,
             initial={"save_contact": True, **{k: request.GET[k] for k in ("to", "channel") if k in request.GET}},
         )
         if request.method == "POST" and form.is_valid():
@@ -174,16 +176,23 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
 
     def _send(self, request: HttpRequest, form: SendForm) -> Message:
         organization, given = organization_of(request), form.cleaned_data
-        with transaction.atomic():
-            accepted = message_accept(
-                organization=organization,
-                channel=channel_by_uuid(schema=organization.schema_name, uuid=given["channel"].uuid),
-                draft=Draft(to=given["to"], content={"type": "text", "text": {"body": given["text"]}}),
-                origin=Message.Origin.ADMIN,
-                priority=PRIORITY_CONVERSATION,
-                by_person=True,
-                save_contact=given["save_contact"],
-            )
+        channel = channel_by_uuid(schema=organization.schema_name, uuid=given["channel"].uuid)
+        file = _file_of(form, channel)
+        try:
+            with transaction.atomic():
+                accepted = message_accept(
+                    organization=organization,
+                    channel=channel,
+                    draft=Draft(to=given["to"], content=_content(given["text"], file)),
+                    origin=Message.Origin.ADMIN,
+                    priority=PRIORITY_CONVERSATION,
+                    by_person=True,
+                    save_contact=given["save_contact"],
+                )
+        except ServiceError:
+            if file is not None:
+                file_remove(file, reason="The message that it was for was refused.")
+            raise
         return Message.objects.get(uuid=accepted.uuid)
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -368,3 +377,28 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text) if len(text) >= 32 else None
     except ValueError:
         return None
+
+
+def _file_of(form: SendForm, channel: ChannelSnapshot) -> MediaFile | None:
+    """The form's file, checked and kept; None without one. Raises `InvalidInput` for one that is not taken."""
+    upload = form.cleaned_data["file"]
+    if not upload:
+        return None
+    return file_create(
+        source=upload.file,
+        kind=form.file_kind,
+        declared=upload.content_type or "",
+        filename=upload.name or "",
+        limits=channel.driver.media_limits,
+    )
+
+
+def _content(text: str, file: MediaFile | None) -> dict[str, Any]:
+    if file is None:
+        return {"type": "text", "text": {"body": text}}
+    part = {"file": str(file.uuid)}
+    if text:
+        part["caption"] = text
+    if file.kind == "document":
+        part["filename"] = file.filename
+    return {"type": file.kind, file.kind: part}

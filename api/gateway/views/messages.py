@@ -56,6 +56,7 @@ class MessagesView(Endpoint):
         errors=(
             *("channel_not_found", "channel_not_connected", "channel_type_mismatch", "plan_limit_reached"),
             *("invalid_phone", "invalid_recipient", "recipient_is_sender", "invalid_content", "suppressed"),
+            *("file_not_found", "file_not_allowed"),
             *("window_closed", "template_unknown", "template_not_approved", "template_values_wrong"),
             *("idempotency_in_progress", "idempotency_key_reused", "idempotency_key_invalid"),
         ),
@@ -117,6 +118,7 @@ def _send(call: Call, channel: ChannelSnapshot, given: MessageInput, content: di
         priority=PRIORITY_TRANSACTIONAL if given.type == "template" else PRIORITY_CONVERSATION,
         api_key_id=call.credential.api_key_id,
         reply_to=given.reply_to or "",
+        by_person=given.by_person,
     )
     return MessageAccepted(
         success=True,

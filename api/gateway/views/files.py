@@ -1,0 +1,88 @@
+"""POST /files: files to be sent, uploaded or taken from a link."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
+
+from api.bodies import BodyInvalid, FieldProblem
+from api.gateway.documents import operation
+from api.gateway.endpoint import Call, Endpoint, json_response
+from api.gateway.inputs import FileForm, FileInput
+from api.gateway.outputs import FileKept, FileRow
+from api.problems import Problem
+from config.egress import FetchFailed
+from messaging.drivers.registry import drivers
+from messaging.media.files import file_create, file_from_link
+from messaging.models import MediaFile
+from messaging.services.onboarding import driver_of_network
+
+# What surrounds a file in a form.
+_AROUND: Final = 65_536
+
+
+class FilesView(Endpoint):
+    scope = "messages:send"
+
+    @operation(
+        id="createFile",
+        tag="Messages",
+        scope=scope,
+        summary="Keep a file to send",
+        description="Takes the file behind `link`, or an upload: `multipart/form-data` with `file`, `type` and "
+        '`channelType`. The answer\'s `id` is sent as `{"type": "image", "image": {"file": "<id>"}}`, as often as '
+        "you like. Size and type are checked against the content for the type of channel.",
+        body=FileInput,
+        answer=FileKept,
+        done="The file is kept.",
+        status=201,
+        errors=("media_type", "media_refused", "url_not_allowed", "file_unreachable"),
+    )
+    def post(self, call: Call) -> HttpResponse:
+        kind = call.request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        row = _from_form(call.request) if kind == "multipart/form-data" else _from_link(call)
+        shown = FileRow(
+            id=row.uuid, type=row.kind, mimeType=row.mime_type, size=row.size or 0, sha256=row.sha256, name=row.filename
+        )
+        return json_response(FileKept(success=True, file=shown).json(), 201)
+
+
+def _from_link(call: Call) -> MediaFile:
+    given = call.body(FileInput)
+    try:
+        return file_from_link(
+            url=given.link, kind=given.type, limits=driver_of_network(given.channel_type).media_limits
+        )
+    except FetchFailed as failure:
+        raise Problem(
+            "file_unreachable", failure.message, [FieldProblem("link", failure.code, failure.message)]
+        ) from failure
+
+
+def _from_form(request: HttpRequest) -> MediaFile:
+    """An upload; Django keeps large ones on the disk while it reads them."""
+    given = FileForm.read(_form(request).dict())
+    upload = request.FILES.get("file")
+    if upload is None or upload.file is None:
+        raise BodyInvalid([FieldProblem("file", "required", "The form needs a file in the field `file`.")])
+    return file_create(
+        source=upload.file,
+        kind=given.type,
+        declared=upload.content_type or "",
+        filename=upload.name or "",
+        limits=driver_of_network(given.channel_type).media_limits,
+    )
+
+
+def _form(request: HttpRequest) -> QueryDict:
+    """The form's fields. What is larger than the largest file of any channel is not even read."""
+    largest = max(limit.max_bytes for driver in drivers().values() for limit in driver.media_limits.values())
+    if int(request.META.get("CONTENT_LENGTH") or 0) > largest + _AROUND:
+        raise Problem("body_too_large", f"No channel takes files of more than {largest} bytes.")
+    try:
+        return request.POST
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        raise BodyInvalid([FieldProblem("body", "invalid_format", "This is not a readable form.")]) from error
