@@ -62,6 +62,9 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                     _("Templates"), "article", "messaging_messagetemplate_changelist", "messaging.view_messagetemplate"
                 ),
                 Link(_("What is going on"), "monitor_heart", "messaging_channel_pulse", "messaging.view_channel"),
+                Link(
+                    _("Operators"), "cell_tower", "messaging_operatorprefix_changelist", "messaging.view_operatorprefix"
+                ),
             ],
         ),
         (

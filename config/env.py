@@ -8,6 +8,7 @@ and says what it expected, so that a bad value stops the start with one clear li
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,15 @@ def url(name: str, default: str | None = None, *, schemes: tuple[str, ...] = ("h
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list; empty items are dropped."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def pairs(name: str, default: str = "", *, pattern: str) -> dict[str, str]:
+    """A comma-separated list of `key:value`, each of which must match the regular expression `pattern` as a whole."""
+    items = words(name, default)
+    for item in items:
+        if not re.fullmatch(pattern, item):
+            raise ImproperlyConfigured(f"{name}: {item!r} is not what is expected there ({pattern})")
+    return {key: value for key, _, value in (item.partition(":") for item in items)}
 
 
 def database(name: str, default: str | None = None) -> dict[str, Any]:

@@ -289,6 +289,11 @@ META_VERIFY_TOKEN = env.text("META_VERIFY_TOKEN", "")
 SANDBOX_URL = env.url("SANDBOX_URL", "http://127.0.0.1:8900")
 # Networks that a URL given by a user may reach although they are private, such as 10.1.0.0/16.
 EGRESS_ALLOWED_NETWORKS = env.words("EGRESS_ALLOWED_NETWORKS", "" if PRODUCTION else "127.0.0.0/8,::1/128")
+# Corrections of the operator table: prefix (E.164 digits) and operator. The default shows the example numbers of the
+# marketing API's document as the document does (docs/sms.md, "Operators").
+OPERATOR_PREFIXES = env.pairs(
+    "OPERATOR_PREFIXES", "24162:airtel,24177:moov", pattern=r"[1-9][0-9]{0,14}:[a-z0-9]+(_[a-z0-9]+)*"
+)
 MESSAGING_DRIVERS = [
     "messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver",
     "messaging.drivers.messenger.driver.MessengerDriver",

@@ -27,6 +27,7 @@ def test_booleans(monkeypatch, value, expected):
         (lambda: env.url("PROBE"), "localhost", "expected a URL that starts with http:// or https://"),
         (lambda: env.database("PROBE"), "mysql://x/y", "PostgreSQL is the only database supported"),
         (lambda: env.fernet_keys("PROBE"), f"{Fernet.generate_key().decode()},short", "PROBE: key 2 is not 32 bytes"),
+        (lambda: env.pairs("PROBE", pattern="[0-9]+:[a-z]+"), "24162:airtel,x", "PROBE: 'x' is not what is expected"),
         (lambda: env.text("PROBE"), "", "PROBE is required"),
     ],
 )

@@ -3,6 +3,7 @@ from messaging.models.customer import Customer
 from messaging.models.idempotency import IdempotencyRecord
 from messaging.models.media import MediaFile, ProviderCopy
 from messaging.models.message import Message, SendAttempt
+from messaging.models.operator import OperatorPrefix
 from messaging.models.run_count import RunCount
 from messaging.models.setup_link import SetupLink
 from messaging.models.template import MessageTemplate, TemplateSync
@@ -15,6 +16,7 @@ __all__ = [
     "MediaFile",
     "Message",
     "MessageTemplate",
+    "OperatorPrefix",
     "ProviderCopy",
     "RunCount",
     "SendAttempt",

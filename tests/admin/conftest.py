@@ -93,7 +93,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from campaigns.services.campaigns import campaign_create
         from contacts.models import Identity, OptOutPolicy, Suppression
         from contacts.services.identities import contact_find_or_create
-        from messaging.models import Customer, Message, MessageTemplate
+        from messaging.models import Customer, Message, MessageTemplate, OperatorPrefix
         from messaging.services.setup_links import setup_link_create
         from otp.models import OneTimePassword, OtpPolicy
         from tenants.models import ApiKey, Invitation, Membership, RetentionPeriod
@@ -187,7 +187,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 status="APPROVED",
                 components=[{"type": "BODY", "text": f"{word} text"}],
             )
+            prefix = OperatorPrefix.objects.create(prefix="22997", operator=f"{word}_telecom")
         return {
+            "messaging.operatorprefix": prefix.pk,
             "messaging.channel": channel.pk,
             "messaging.customer": customer.pk,
             "messaging.setuplink": link.pk,
