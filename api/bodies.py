@@ -124,6 +124,8 @@ class Body:
     component: ClassVar[str]
     # Whole-body examples for the schema: title -> value.
     examples: ClassVar[dict[str, dict[str, Any]]] = {}
+    # Whether null says the same as leaving a member out.
+    null_is_absent: ClassVar[bool] = False
 
     @classmethod
     def read(cls, data: Any) -> Self:
@@ -144,7 +146,10 @@ class Body:
         values: dict[str, Any] = {}
         for member in members_of(cls):
             where = f"{path}.{member.name}" if path else member.name
-            values[member.attribute] = _member_read(member, data.get(member.name, MISSING), where, problems)
+            value = data.get(member.name, MISSING)
+            if value is None and cls.null_is_absent:
+                value = MISSING
+            values[member.attribute] = _member_read(member, value, where, problems)
         return cls(**values) if len(problems.found) == before else None
 
     @classmethod

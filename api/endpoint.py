@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 import structlog
@@ -32,10 +32,22 @@ _JSON: Final = "application/json"
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-class Call:
+class Caller(Protocol):
+    """What every credential says: what it may do, and under which number its repeated requests are kept."""
+
+    @property
+    def scopes(self) -> frozenset[str]: ...
+    @property
+    def caller_id(self) -> int: ...
+
+
+CallerT = TypeVar("CallerT", bound=Caller)
+
+
+class SurfaceCall(Generic[CallerT]):
     """One authenticated request: credential, body, query."""
 
-    def __init__(self, request: HttpRequest, credential: Credential) -> None:
+    def __init__(self, request: HttpRequest, credential: CallerT) -> None:
         self.request = request
         self.credential = credential
 
@@ -49,14 +61,18 @@ class Call:
 
     def answer_once(self, effect: Callable[[], Output], *, status: int) -> HttpResponse:
         """Answer with `effect`; with an Idempotency-Key at most once, later calls get the first answer."""
+        return self.body_once(lambda: effect().json(), status=status)
+
+    def body_once(self, effect: Callable[[], bytes], *, status: int) -> HttpResponse:
+        """The same with an answer that is JSON already."""
         key = self.request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
-            return json_response(effect().json(), status)
+            return json_response(effect(), status)
         answer = idempotent_run(
-            api_key_id=self.credential.api_key_id,
+            caller_id=self.credential.caller_id,
             key=key,
             request_hash=self._request_hash(),
-            effect=lambda: (status, orjson.loads(effect().json())),
+            effect=lambda: (status, orjson.loads(effect())),
         )
         response = json_response(orjson.dumps(answer.body), answer.status)
         if answer.replayed:
@@ -74,8 +90,8 @@ class Call:
         return hashlib.sha256(self.request.path.encode() + b"\n" + body).hexdigest()
 
 
-class SurfaceEndpoint(APIView):
-    """Base of the views of one surface: handlers are named like methods and take a `Call`.
+class SurfaceEndpoint(APIView, Generic[CallerT]):
+    """Base of the views of one surface: handlers are named like methods and take a `SurfaceCall`.
 
     `scope`: what the key must have. `field_names`: what the fields that services complain about are called in this
     operation's body. `renamed`: codes of services that this surface words in its own way.
@@ -86,8 +102,12 @@ class SurfaceEndpoint(APIView):
     field_names: ClassVar[Mapping[str, str]] = {}
     renamed: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
-    def credential_of(self, request: HttpRequest) -> Credential:
+    def credential_of(self, request: HttpRequest) -> CallerT:
         """Who calls, with the connection switched to the organisation. Raises `Problem` (401)."""
+        raise NotImplementedError
+
+    def rate_of(self, credential: CallerT, request: HttpRequest) -> RateState:
+        """Count the request."""
         raise NotImplementedError
 
     def problem_response(self, problem: Problem, request: HttpRequest) -> HttpResponse:
@@ -100,13 +120,13 @@ class SurfaceEndpoint(APIView):
         try:
             handler = self._handler(request)
             credential = self.credential_of(request)
-            rate = rate_take(bucket=f"key:{credential.key_id}", limit=credential.rate_per_minute)
-            _admit(credential, rate, self.scope_of(request))
-            response: HttpResponse = handler(Call(request, credential), **kwargs)
+            rate = self.rate_of(credential, request)
+            admit(credential, rate, self.scope_of(request))
+            response: HttpResponse = handler(SurfaceCall(request, credential), **kwargs)
         except Exception as error:
             response = self.refuse(error, request)
         if rate is not None:
-            _rate_headers(response, rate)
+            rate_headers(response, rate)
         return response
 
     def scope_of(self, request: HttpRequest) -> str:
@@ -152,16 +172,22 @@ def json_response(body: bytes, status: int = 200) -> HttpResponse:
     return HttpResponse(body, status=status, content_type=_JSON)
 
 
-def _admit(credential: Credential, rate: RateState, scope: str) -> None:
+def key_rate(credential: Credential) -> RateState:
+    """Count a request with an API key, which has a rate of its own."""
+    return rate_take(bucket=f"key:{credential.key_id}", limit=credential.rate_per_minute)
+
+
+def admit(credential: Caller, rate: RateState, scope: str) -> None:
+    """Raises `Problem` when the rate is used up or `scope` ("" for none) is missing."""
     if not rate.allowed:
-        detail = f"This API key may send {rate.limit} requests per minute."
+        detail = f"At most {rate.limit} requests per minute are possible."
         raise Problem("rate_limited", detail, headers={"Retry-After": str(max(1, math.ceil(rate.retry_after)))})
-    if scope not in credential.scopes:
-        raise Problem("scope_missing", f"This API key lacks the scope {scope}.", extra={"scope": scope})
+    if scope and scope not in credential.scopes:
+        raise Problem("scope_missing", f"The scope {scope} is missing.", extra={"scope": scope})
 
 
-def _rate_headers(response: HttpResponse, rate: RateState) -> None:
-    """Limit and what is left of it; Reset is the Unix time at which all of it is there again."""
+def rate_headers(response: HttpResponse, rate: RateState) -> None:
+    """Tell the rate. Limit and what is left of it; Reset is the Unix time at which all of it is there again."""
     response["X-RateLimit-Limit"] = str(rate.limit)
     response["X-RateLimit-Remaining"] = str(rate.remaining)
     response["X-RateLimit-Reset"] = str(math.ceil(time.time() + rate.full_in))

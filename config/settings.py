@@ -342,6 +342,9 @@ RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, m
 # How many organisations may be registered over the API from one address within an hour; 0 closes registration.
 REGISTRATIONS_PER_HOUR = env.integer("REGISTRATIONS_PER_HOUR", 20 if PRODUCTION else 1000, maximum=1_000_000)
 
+# A login to the marketing API ends after so many days.
+ACCESS_TOKEN_DAYS = env.integer("ACCESS_TOKEN_DAYS", 90, minimum=1, maximum=3650)
+
 # Without one, production does not publish /metrics at all.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 

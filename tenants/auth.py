@@ -39,6 +39,14 @@ def role_here(user: Any) -> str | None:
     return membership.role if membership else None
 
 
+def permissions_here(user: Any) -> list[str] | None:
+    """The permissions that the member has instead of the role's; None for those of the role, and for support."""
+    if getattr(user, "_support_access", None) is not None:
+        return None
+    membership = membership_of(user, connection.schema_name)
+    return membership.permissions if membership else None
+
+
 class MembershipBackend(ModelBackend):
     """Checks the password, then the right to be on this host; derives permissions from the role.
 
@@ -68,7 +76,9 @@ class MembershipBackend(ModelBackend):
         role = role_here(user_obj)
         app_label, _, codename = perm.partition(".")
         action, _, model = codename.partition("_")
-        return role is not None and role_allows(role=role, app_label=app_label, model=model, action=action)
+        return role is not None and role_allows(
+            role=role, app_label=app_label, model=model, action=action, own=permissions_here(user_obj)
+        )
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         if not user_obj.is_active:

@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
-from api.endpoint import Call, SurfaceEndpoint, json_response
+from api.endpoint import SurfaceCall, SurfaceEndpoint, json_response, key_rate
 from api.gateway.auth import BearerAuthentication, credential_of
 from api.gateway.errors import RENAMED, problem_response
 from api.problems import Problem
+from api.rate_limit import RateState
 from messaging.models import Channel
 from messaging.services.channels import ChannelSnapshot, channel_by_public_id
 from tenants.services.keys import Credential
@@ -21,7 +22,10 @@ __all__ = ["Call", "Endpoint", "NotFoundEndpoint", "channel_of", "channel_row_of
 _ID_LENGTH: Final = 64
 
 
-class Endpoint(SurfaceEndpoint):
+Call = SurfaceCall[Credential]
+
+
+class Endpoint(SurfaceEndpoint[Credential]):
     """Base of this surface's views. `scopes`: method -> scope, where an address reads and writes."""
 
     authentication_classes = [BearerAuthentication]
@@ -30,6 +34,9 @@ class Endpoint(SurfaceEndpoint):
 
     def credential_of(self, request: HttpRequest) -> Credential:
         return credential_of(request)
+
+    def rate_of(self, credential: Credential, request: HttpRequest) -> RateState:
+        return key_rate(credential)
 
     def scope_of(self, request: HttpRequest) -> str:
         method = "GET" if request.method == "HEAD" else str(request.method)

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
-from api.endpoint import Call, SurfaceEndpoint, json_response
+from api.endpoint import SurfaceCall, SurfaceEndpoint, json_response, key_rate
 from api.problems import Problem
+from api.rate_limit import RateState
 from api.transactional.auth import ApiKeyAuthentication, credential_of
 from api.transactional.errors import RENAMED, problem_response
 from tenants.services.keys import Credential
@@ -18,7 +19,10 @@ from tenants.services.keys import Credential
 __all__ = ["Call", "Endpoint", "NotFoundEndpoint", "json_response"]
 
 
-class Endpoint(SurfaceEndpoint):
+Call = SurfaceCall[Credential]
+
+
+class Endpoint(SurfaceEndpoint[Credential]):
     """Base of this surface's views."""
 
     authentication_classes = [ApiKeyAuthentication]
@@ -26,6 +30,9 @@ class Endpoint(SurfaceEndpoint):
 
     def credential_of(self, request: HttpRequest) -> Credential:
         return credential_of(request)
+
+    def rate_of(self, credential: Credential, request: HttpRequest) -> RateState:
+        return key_rate(credential)
 
     def problem_response(self, problem: Problem, request: HttpRequest) -> HttpResponse:
         return problem_response(problem, request)

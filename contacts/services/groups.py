@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError, connection, transaction
 
+from audit.services.recording import audit_record, differences
 from contacts.models import Contact, Group
 from tenants.errors import Conflict, InvalidInput, NotFound
 
@@ -52,7 +53,9 @@ def group_create(*, name: str, description: str = "") -> Group:
     name = _name(name)
     try:
         with transaction.atomic():
-            return Group.objects.create(name=name, description=description.strip()[:300])
+            group = Group.objects.create(name=name, description=description.replace("\x00", "").strip()[:300])
+            audit_record(action="group.created", subject=group, new=_described(group))
+            return group
     except IntegrityError as error:
         raise Conflict("group_exists", "There is a group of this name.", {"name": "is taken"}) from error
 
@@ -63,14 +66,19 @@ def group_update(*, group_id: int, name: str | None = None, description: str | N
     if name is not None:
         changes["name"] = _name(name)
     if description is not None:
-        changes["description"] = description.strip()[:300]
+        changes["description"] = description.replace("\x00", "").strip()[:300]
     try:
         with transaction.atomic():
+            old = _described(group_get(group_id=group_id))
             if changes:
                 Group.objects.filter(pk=group_id).update(**changes)
+            group = group_get(group_id=group_id)
+            before, after = differences(old, _described(group))
+            if after:
+                audit_record(action="group.updated", subject=group, old=before, new=after)
     except IntegrityError as error:
         raise Conflict("group_exists", "There is a group of this name.", {"name": "is taken"}) from error
-    return group_get(group_id=group_id)
+    return group
 
 
 def group_get(*, group_id: int) -> Group:
@@ -97,18 +105,24 @@ def group_ensure(*, name: str) -> int:
 
 def group_delete(*, group_id: int) -> None:
     """Delete a group; its contacts stay. Raises `NotFound`."""
-    if not Group.objects.filter(pk=group_id).delete()[0]:
-        raise NotFound("group_not_found", "There is no such group.")
+    with transaction.atomic():
+        group = group_get(group_id=group_id)
+        audit_record(action="group.deleted", subject=group, old=_described(group))
+        group.delete()
+
+
+def _described(group: Group) -> dict[str, str]:
+    return {"name": group.name, "description": group.description}
 
 
 def group_members_add(*, group_id: int, contact_ids: Sequence[int]) -> int:
     """Add contacts (unknown ids and members are passed over); returns how many are new. Raises `NotFound`."""
-    return _change_members(_ADD, group_id, contact_ids)
+    return _change_members(_ADD, group_id, contact_ids, "group.contacts_added")
 
 
 def group_members_remove(*, group_id: int, contact_ids: Sequence[int]) -> int:
     """Take contacts out of the group; returns how many were in it. Raises `NotFound`."""
-    return _change_members(_REMOVE, group_id, contact_ids)
+    return _change_members(_REMOVE, group_id, contact_ids, "group.contacts_removed")
 
 
 def groups_leave(*, contact_ids: Sequence[int]) -> None:
@@ -135,12 +149,16 @@ def contact_primary_group_set(*, contact_id: int, group_id: int | None) -> None:
         Contact.objects.filter(pk=contact_id).update(primary_group_id=group_id)
 
 
-def _change_members(statement: str, group_id: int, contact_ids: Sequence[int]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"group": group_id, "contacts": list(contact_ids)})
-        row = cursor.fetchone()
-    if row is None:
-        raise NotFound("group_not_found", "There is no such group.")
+def _change_members(statement: str, group_id: int, contact_ids: Sequence[int], action: str) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"group": group_id, "contacts": list(contact_ids)})
+            row = cursor.fetchone()
+        if row is None:
+            raise NotFound("group_not_found", "There is no such group.")
+        if row[0]:
+            group = group_get(group_id=group_id)
+            audit_record(action=action, subject=group, new={"contacts": int(row[0]), "ids": list(contact_ids)})
     return int(row[0])
 
 

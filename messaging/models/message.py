@@ -88,6 +88,8 @@ class Message(models.Model):
     is_marketing = models.BooleanField(_("marketing"), default=False, db_default=False, editable=False)
     origin = models.CharField(_("origin"), max_length=10, choices=Origin.choices)
     api_key_id = models.BigIntegerField(null=True, blank=True)
+    # The membership under which a person sent it: senders see only their own in the marketing API.
+    membership_id = models.BigIntegerField(null=True, blank=True, editable=False)
     # The campaign's run and A/B variant that it belongs to.
     campaign_run_id = models.BigIntegerField(null=True, blank=True, editable=False)
     campaign_variant_id = models.BigIntegerField(null=True, blank=True, editable=False)
@@ -150,6 +152,11 @@ class Message(models.Model):
                 fields=["channel", "reply_to"],
                 name="message_changes",
                 condition=models.Q(direction="in", type__in=["edit", "revoke"]),
+            ),
+            models.Index(
+                fields=["membership_id", "-id"],
+                name="message_of_member",
+                condition=models.Q(membership_id__isnull=False),
             ),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
         ]

@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
+from audit.actor import actor_current
 from contacts.models import Contact, Identity
 from contacts.services.identities import Person, contacts_resolve, contacts_save
 from messaging.addresses import address_normalise
@@ -95,6 +96,7 @@ def messages_accept(
     expires_at: datetime | None = None,
     save_contact: bool = False,
     api_key_id: int | None = None,
+    membership_id: int | None = None,
     bulk_uuid: UUID | None = None,
     is_sensitive: bool = False,
     reply_to: str = "",
@@ -103,7 +105,8 @@ def messages_accept(
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that may be sent are inserted by one statement, the rest rejected.
 
-    The schema of `organization` must be the current one. The lane is woken after the commit.
+    The schema of `organization` must be the current one. The lane is woken after the commit. `membership_id`: the
+    member who sends; who acts now unless it is given.
     `by_person`: somebody wrote it by hand, for which some providers allow more time. `is_marketing`: people who opted
     out of marketing are refused; templates of that category are it anyway. Raises `Conflict`
     channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
@@ -150,6 +153,7 @@ def messages_accept(
             due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
             expires_at=expires_at,
             api_key_id=api_key_id,
+            membership_id=membership_id or actor_current().membership_id,
             bulk_uuid=bulk_uuid,
             is_sensitive=is_sensitive,
             reply_to=reply_to,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.services.recording import audit_record
 from messaging.dispatch.health import COUNTED
 from messaging.dispatch.sql import statements
-from messaging.drivers.base import Capability, Driver
+from messaging.drivers.base import PHONE, Capability, Driver
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from tenants.agenda import LANE
@@ -91,6 +91,30 @@ def channel_by_public_id(*, schema: str, public_id: str) -> ChannelSnapshot:
     if found is None:
         raise NotFound("channel_not_found", "No such channel.")
     return channel_by_uuid(schema=schema, uuid=found)
+
+
+def channel_for_texts(*, schema: str, channel_id: int | None = None) -> ChannelSnapshot:
+    """The channel with this integer id; without one, the channel that text messages to phones go through.
+
+    That is the first connected SMS channel, else the first connected one that sends texts to phones; real ones before
+    sandbox ones. Raises `InvalidInput` (field channel_id).
+    """
+    rows = Channel.objects.order_by("is_sandbox", "id")
+    if channel_id is not None:
+        uuid = rows.filter(pk=channel_id).values_list("uuid", flat=True).first()
+        if uuid is None:
+            raise InvalidInput("channel_not_found", "There is no such channel.", {"channel_id": "does not exist"})
+        return channel_by_uuid(schema=schema, uuid=uuid)
+    connected = list(rows.filter(status=Channel.Status.CONNECTED).values_list("uuid", "kind"))
+    texting = [(uuid, driver_of(kind)) for uuid, kind in connected if Capability.TEXT in driver_of(kind).capabilities]
+    by_phone = [(uuid, driver) for uuid, driver in texting if PHONE in driver.address_kinds]
+    chosen = next((uuid for uuid, driver in by_phone if driver.network == "SMS"), None)
+    if chosen is None:
+        chosen = next((uuid for uuid, _driver in by_phone), None)
+    if chosen is None:
+        text = "No channel that sends texts to phones is connected: connect one in the admin."
+        raise InvalidInput("no_channel", text, {"channel_id": "no channel is connected"})
+    return channel_by_uuid(schema=schema, uuid=chosen)
 
 
 def channel_create(

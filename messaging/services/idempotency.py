@@ -32,9 +32,11 @@ class Answer:
 
 
 def idempotent_run(
-    *, api_key_id: int, key: str, request_hash: str, effect: Callable[[], tuple[int, dict[str, Any]]]
+    *, caller_id: int, key: str, request_hash: str, effect: Callable[[], tuple[int, dict[str, Any]]]
 ) -> Answer:
-    """Run `effect` once for (api_key_id, key) within 24 hours; later calls get its answer.
+    """Run `effect` once for (caller_id, key) within 24 hours; later calls get its answer.
+
+    `caller_id`: the id of the API key, or below zero that of the member who called.
 
     `request_hash`: 64 hex digits over operation and body. `effect` returns (status, JSON body) and writes in the
     transaction that is open around it. Raises `InvalidInput` (`idempotency_key_invalid`, `idempotency_key_reused`)
@@ -42,12 +44,12 @@ def idempotent_run(
     """
     _key_check(key)
     with transaction.atomic():
-        _lock(api_key_id, key)
-        record = IdempotencyRecord.objects.filter(api_key_id=api_key_id, key=key).first()
+        _lock(caller_id, key)
+        record = IdempotencyRecord.objects.filter(api_key_id=caller_id, key=key).first()
         if record is not None and record.created_at > timezone.now() - KEEP:
             return _replay(record, request_hash)
         status, body = effect()
-        kept = record or IdempotencyRecord(api_key_id=api_key_id, key=key)
+        kept = record or IdempotencyRecord(api_key_id=caller_id, key=key)
         kept.request_hash, kept.response_status, kept.response_body = request_hash, status, body
         kept.created_at = timezone.now()
         kept.save()
@@ -60,9 +62,9 @@ def _key_check(key: str) -> None:
         raise InvalidInput("idempotency_key_invalid", text, {"Idempotency-Key": text})
 
 
-def _lock(api_key_id: int, key: str) -> None:
-    """Take the transaction's advisory lock on the key; ids of API keys are unique over all organisations."""
-    digest = hashlib.sha256(f"idempotency:{api_key_id}:{key}".encode()).digest()
+def _lock(caller_id: int, key: str) -> None:
+    """Take the transaction's advisory lock on the key; ids of callers are unique over all organisations."""
+    digest = hashlib.sha256(f"idempotency:{caller_id}:{key}".encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])

@@ -43,9 +43,9 @@ WITH given AS (
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         is_marketing, api_key_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
+         is_marketing, api_key_id, membership_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
-           %(origin)s, marketing, %(api_key)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
+           %(origin)s, marketing, %(api_key)s, %(membership)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
     FROM given
     WHERE NOT {suppressed} AND NOT (given.marketing AND {opted_out})
       AND (given.window_from IS NULL OR {window_open})
@@ -103,6 +103,7 @@ def messages_insert(
     due_at: datetime | None,
     expires_at: datetime | None,
     api_key_id: int | None,
+    membership_id: int | None,
     bulk_uuid: UUID | None,
     is_sensitive: bool,
     reply_to: str,
@@ -124,6 +125,7 @@ def messages_insert(
                 "sensitive": is_sensitive,
                 "origin": origin,
                 "api_key": api_key_id,
+                "membership": membership_id,
                 "bulk": bulk_uuid,
                 "reply_to": reply_to,
                 "queued": queued_at,

@@ -1,4 +1,4 @@
-from tenants.models.access import Invitation, Membership, SupportAccess, User
+from tenants.models.access import AccessToken, Invitation, Membership, SupportAccess, User
 from tenants.models.agenda import AgendaItem
 from tenants.models.channel_health import ChannelHealth
 from tenants.models.keys import ApiKey
@@ -7,6 +7,7 @@ from tenants.models.retention import RetentionPeriod, RetentionState
 from tenants.models.routing import InboundEvent, InboundRoute
 
 __all__ = [
+    "AccessToken",
     "AgendaItem",
     "ApiKey",
     "ChannelHealth",

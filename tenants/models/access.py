@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_backends
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -96,6 +97,8 @@ class Membership(models.Model):
     )
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.VIEWER)
     is_suspended = models.BooleanField(_("suspended"), default=False)
+    # The permissions of the marketing API (`tenants.roles.PERMISSIONS`); null: those of the role.
+    permissions = ArrayField(models.CharField(max_length=20), verbose_name=_("permissions"), null=True, blank=True)
     credit_limit = models.DecimalField(_("credit limit"), max_digits=14, decimal_places=4, null=True, blank=True)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)
 
@@ -109,6 +112,24 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.get_role_display()})"
+
+
+class AccessToken(models.Model):
+    """A login of a person to the marketing API: `<id>|<secret>`. It acts under one membership and ends with it."""
+
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="tokens", verbose_name=_("member"))
+    secret_hash = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("access token")
+        verbose_name_plural = _("access tokens")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.pk}|…"
 
 
 class Invitation(models.Model):

@@ -102,6 +102,11 @@ class Credential:
         """Whether it reaches sandbox channels only."""
         return self.mode == ApiKey.Mode.TEST
 
+    @property
+    def caller_id(self) -> int:
+        """Under which number repeated requests and messages are kept."""
+        return self.api_key_id
+
 
 def api_key_create(
     *,
@@ -222,8 +227,21 @@ def _last_used_record(api_key: ApiKey) -> None:
     ApiKey.objects.filter(unwritten, pk=api_key.pk).update(last_used_at=now)
 
 
+def organization_snapshot(organization: Organization) -> OrganizationSnapshot:
+    """The organisation as requests carry it."""
+    return OrganizationSnapshot(
+        id=organization.pk,
+        uuid=organization.uuid,
+        schema_name=organization.schema_name,
+        name=organization.name,
+        slug=organization.slug,
+        default_country=organization.default_country,
+        time_zone=organization.time_zone,
+        language=organization.language,
+    )
+
+
 def _snapshot(api_key: ApiKey) -> Credential:
-    organization = api_key.organization
     return Credential(
         api_key_id=api_key.pk,
         key_id=api_key.key_id,
@@ -233,16 +251,7 @@ def _snapshot(api_key: ApiKey) -> Credential:
         scopes=frozenset(api_key.scopes),
         rate_per_minute=api_key.rate_per_minute,
         expires_at=api_key.expires_at,
-        organization=OrganizationSnapshot(
-            id=organization.pk,
-            uuid=organization.uuid,
-            schema_name=organization.schema_name,
-            name=organization.name,
-            slug=organization.slug,
-            default_country=organization.default_country,
-            time_zone=organization.time_zone,
-            language=organization.language,
-        ),
+        organization=organization_snapshot(api_key.organization),
     )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -21,12 +23,15 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
-from tenants.errors import Conflict, Forbidden, InvalidInput
+from tenants.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.models import Invitation, Membership, Organization, User
+from tenants.roles import PERMISSIONS
 from tenants.services.addresses import organization_url
 from tenants.services.plans import limit_check
+from webhooks_app.services.events import event_publish
 
 INVITATION_DAYS: Final = 7
+CREDIT_LIMIT_MOST: Final = 1_000_000_000
 _MANAGERS: Final = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 
 
@@ -61,7 +66,9 @@ def membership_suspend(*, membership: Membership, actor_role: str | None = None)
         _allow(actor_role, current.role)
         _keep_an_owner(current)
         if Membership.objects.filter(pk=current.pk, is_suspended=False).update(is_suspended=True):
+            current.is_suspended = True
             _audit("suspended", current)
+            _tell("sub_account.suspended", current)
     membership.refresh_from_db()
     return membership
 
@@ -87,6 +94,59 @@ def membership_remove(*, membership: Membership, actor_role: str | None = None) 
         _keep_an_owner(current)
         _audit("removed", current, old={"email": current.user.email, "role": current.role})
         current.delete()
+
+
+def membership_get(*, organization_id: int, membership_id: int) -> Membership:
+    """One member of the organisation. Raises `NotFound`, also for one of another organisation."""
+    found = (
+        Membership.objects.select_related("user", "organization")
+        .filter(pk=membership_id, organization_id=organization_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound("sub_account_not_found", "There is no such member.")
+    return found
+
+
+def membership_set_permissions(
+    *, membership: Membership, permissions: Sequence[str] | None, actor_role: str | None = None
+) -> Membership:
+    """Give the member permissions of their own in place of the role's; None: those of the role again.
+
+    Raises `InvalidInput` for an unknown one, `Forbidden`, and `Conflict` owner_has_all for an owner.
+    """
+    wanted = None if permissions is None else sorted(set(permissions))
+    unknown = sorted(set(wanted or ()) - PERMISSIONS.keys())
+    if unknown:
+        text = f"unknown: {', '.join(unknown[:5])}; known: {', '.join(PERMISSIONS)}"
+        raise InvalidInput("invalid_permissions", "There is no such permission.", {"permissions": text})
+    with transaction.atomic():
+        current = _locked(membership)
+        _allow(actor_role, current.role)
+        if current.role == Membership.Role.OWNER:
+            raise Conflict("owner_has_all", "An owner always has all permissions.", {"permissions": "is an owner"})
+        if wanted != current.permissions:
+            Membership.objects.filter(pk=current.pk).update(permissions=wanted)
+            _audit("permissions_changed", current, {"permissions": current.permissions}, {"permissions": wanted})
+    membership.refresh_from_db()
+    return membership
+
+
+def membership_set_credit_limit(
+    *, membership: Membership, credit_limit: Decimal | None, actor_role: str | None = None
+) -> Membership:
+    """What the member may spend at most; None: no limit of their own. Raises `InvalidInput`, `Forbidden`."""
+    if credit_limit is not None and not 0 <= credit_limit <= CREDIT_LIMIT_MOST:
+        text = f"must be 0 to {CREDIT_LIMIT_MOST}"
+        raise InvalidInput("invalid_credit_limit", "This is no limit.", {"sms_credit_limit": text})
+    with transaction.atomic():
+        current = _locked(membership)
+        _allow(actor_role, current.role)
+        if credit_limit != current.credit_limit:
+            Membership.objects.filter(pk=current.pk).update(credit_limit=credit_limit)
+            _audit("limit_changed", current, {"credit_limit": current.credit_limit}, {"credit_limit": credit_limit})
+    membership.refresh_from_db()
+    return membership
 
 
 def invitation_create(
@@ -176,16 +236,38 @@ def _membership_insert(organization: Organization, user: User, role: str) -> Mem
         with transaction.atomic():
             membership = Membership.objects.create(organization=organization, user=user, role=role)
             _audit("created", membership, new={"email": user.email, "role": role})
+            _tell("sub_account.created", membership)
             return membership
     except IntegrityError as error:
         raise Conflict("already_member", "This person is a member already.") from error
 
 
 def _audit(
-    what: str, membership: Membership, old: dict[str, str] | None = None, new: dict[str, str] | None = None
+    what: str, membership: Membership, old: dict[str, Any] | None = None, new: dict[str, Any] | None = None
 ) -> None:
     schema = membership.organization.schema_name
     audit_record(action=f"sub_account.{what}", subject=membership, old=old, new=new, schema=schema)
+
+
+def membership_payload(membership: Membership) -> dict[str, Any]:
+    """A member as events tell of them."""
+    return {
+        "id": str(membership.user.uuid),
+        "number": membership.pk,
+        "name": membership.user.name,
+        "email": membership.user.email,
+        "role": membership.role,
+        "status": "suspended" if membership.is_suspended else "active",
+    }
+
+
+def _tell(type: str, membership: Membership) -> None:
+    event_publish(
+        type=type,
+        data={"sub_account": membership_payload(membership)},
+        key=f"member-{membership.pk}",
+        schema=membership.organization.schema_name,
+    )
 
 
 def _allow(actor_role: str | None, *roles: str) -> None:

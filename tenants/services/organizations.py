@@ -21,6 +21,7 @@ from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import AgendaItem, Domain, Membership, Organization, Plan, Subscription, User
 from tenants.services.addresses import public_hosts
+from tenants.services.passwords import PasswordRules
 from tenants.services.schemas import TEMPLATE_SCHEMA, schema_clone, schema_drop
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ def organization_create(
     slug: str,
     owner_email: str | None = None,
     owner_password: str | None = None,
+    owner_name: str = "",
+    password_rules: PasswordRules | None = None,
     plan: Plan | None = None,
     default_country: str = "BJ",
     time_zone: str = "UTC",
@@ -71,6 +74,7 @@ def organization_create(
 
     One transaction: a failure leaves nothing behind. An existing account becomes owner and keeps its password; a new
     one needs none (it can be invited or set later), but a password that is given must satisfy the password rules.
+    `password_rules`: others than those of the settings (`tenants.services.passwords`).
     `is_new_owner` refuses an address that has an account already (Conflict email_taken): for people who register
     themselves, whose address nobody has checked. Raises InvalidInput naming the fields, Conflict `template_not_ready`,
     and RuntimeError on an organisation's schema.
@@ -89,7 +93,9 @@ def organization_create(
         _creation_lock(f"slug {slug}", f"owner {(owner_email or '').strip().lower()}")
         _validate(organization)
         # Before the clone, because a password's hash takes longer than the clone holds locks on the platform's tables.
-        owner = _owner_account(owner_email, owner_password, is_new=is_new_owner) if owner_email else None
+        owner = None
+        if owner_email:
+            owner = _owner_account(owner_email, owner_password, owner_name, password_rules, is_new=is_new_owner)
         # Before any row: the clone's foreign keys lock the platform's tables, and a writer who waited for that lock
         # with rows of its own in them would be waited for in turn.
         organization.schema_digest = schema_clone(organization.schema_name)
@@ -259,18 +265,18 @@ def _validate(organization: Organization) -> None:
         raise InvalidInput("slug_taken", "This address is in use.", {"slug": "its address is in use"})
 
 
-def _owner_account(email: str, password: str | None, *, is_new: bool) -> User:
+def _owner_account(email: str, password: str | None, name: str, rules: PasswordRules | None, *, is_new: bool) -> User:
     """The account of this address, or a new one that is checked but not saved yet. Raises InvalidInput."""
     existing = User.objects.filter(email__iexact=email.strip()).first()
     if existing is not None and is_new:
         raise Conflict("email_taken", "This e-mail address has an account already.", {"owner_email": "has an account"})
     if existing is not None:
         return existing
-    user = User(email=email.strip().lower())
+    user = User(email=email.strip().lower(), name=name.strip()[:120])
     try:
         user.clean_fields(exclude=["password"])
         if password is not None:
-            validate_password(password, user)
+            validate_password(password, user, password_validators=rules)
     except ValidationError as error:
         field = "owner_email" if hasattr(error, "error_dict") else "owner_password"
         raise InvalidInput(

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit.services.recording import audit_record, differences
 from config.egress import UrlRefused, networks_read, resolve_public
 from messaging.models import Channel
 from tenants.agenda import WEBHOOK_LANE
@@ -91,6 +92,7 @@ def endpoint_create(
     with transaction.atomic():
         endpoint = Endpoint.objects.create(surface=surface, is_active=is_active, secrets={"current": plain}, **fields)
         AgendaItem.objects.create(schema=connection.schema_name, kind=WEBHOOK_LANE, key=str(endpoint.pk))
+        audit_record(action="webhook.created", subject=endpoint, new=_described(endpoint))
     return endpoint, plain
 
 
@@ -123,20 +125,29 @@ def endpoint_update(
     if secret:
         secret_check(secret)
     with transaction.atomic():
+        old = _described(endpoint)
         if changed and not Endpoint.objects.filter(pk=endpoint.pk, deleted_at__isnull=True).update(**changed):
             raise NotFound("webhook_not_found", "No such webhook.")
         if secret:
             endpoint_rotate_secret(endpoint_id=endpoint.pk, secret=secret)
         if is_active is not None:
             _switch(endpoint.pk, is_active)
-    return endpoint_get(id=endpoint.pk)
+        updated = endpoint_get(id=endpoint.pk)
+        before, after = differences(old, _described(updated))
+        if after:
+            audit_record(action="webhook.updated", subject=updated, old=before, new=after)
+    return updated
 
 
 def endpoint_toggle(*, endpoint_id: int, is_active: bool | None = None) -> Endpoint:
     """Switch on or off; None: the other way round. What waits goes on when it is on again. Raises `NotFound`."""
     with transaction.atomic():
         endpoint = _locked(endpoint_id)
-        _switch(endpoint.pk, not endpoint.is_active if is_active is None else is_active)
+        wanted = not endpoint.is_active if is_active is None else is_active
+        _switch(endpoint.pk, wanted)
+        if wanted != endpoint.is_active:
+            old, new = {"is_active": endpoint.is_active}, {"is_active": wanted}
+            audit_record(action="webhook.updated", subject=endpoint, old=old, new=new)
     return endpoint_get(id=endpoint_id)
 
 
@@ -168,18 +179,25 @@ def endpoint_rotate_secret(*, endpoint_id: int, secret: str | None = None, overl
         endpoint.secrets = {"current": plain} | ({"previous": current} if overlap else {})
         endpoint.previous_until = timezone.now() + overlap if overlap else None
         endpoint.save(update_fields=["secrets", "previous_until"])
+        audit_record(action="webhook.secret_replaced", subject=endpoint)
     return plain
 
 
 def endpoint_delete(*, endpoint_id: int) -> None:
     """Take the endpoint out of service; its lane cancels what waits and its log stays for the retention period."""
     with transaction.atomic():
-        changed = Endpoint.objects.filter(pk=endpoint_id, deleted_at__isnull=True).update(
+        endpoint = _locked(endpoint_id)
+        Endpoint.objects.filter(pk=endpoint_id).update(
             deleted_at=timezone.now(), is_active=False, secrets={}, previous_until=None
         )
-        if not changed:
-            raise NotFound("webhook_not_found", "No such webhook.")
+        audit_record(action="webhook.deleted", subject=endpoint, old=_described(endpoint))
         lane_look(endpoint_id=endpoint_id)
+
+
+def _described(endpoint: Endpoint) -> dict[str, Any]:
+    """The endpoint's fields as the audit log keeps them; never its secrets."""
+    names = ("name", "url", "events", "retry_limit", "timeout", "is_active", "channel_ids")
+    return {name: getattr(endpoint, name) for name in names}
 
 
 def _locked(endpoint_id: int) -> Endpoint:

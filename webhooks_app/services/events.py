@@ -38,17 +38,24 @@ class NewEvent:
 
 
 def event_publish(
-    *, type: str, data: Mapping[str, Any], key: str = "", channel_id: int | None = None, is_test: bool = False
+    *,
+    type: str,
+    data: Mapping[str, Any],
+    key: str = "",
+    channel_id: int | None = None,
+    is_test: bool = False,
+    schema: str | None = None,
 ) -> None:
-    """Tell the endpoints of the current schema that want events of `type`; see `NewEvent` and the catalogue.
+    """Tell the endpoints of `schema` (the current one) that want events of `type`; see `NewEvent` and the catalogue.
 
     One round trip, and nothing is written while no endpoint wants it. Raises `ValueError` for an unknown type.
     """
-    events_publish(events=[NewEvent(type, data, key, channel_id, is_test)])
+    events_publish(events=[NewEvent(type, data, key, channel_id, is_test)], schema=schema)
 
 
-def events_publish(*, events: Sequence[NewEvent]) -> None:
-    """Publish many events of the current schema, in their order, set-based. Raises `ValueError` for an unknown type."""
+def events_publish(*, events: Sequence[NewEvent], schema: str | None = None) -> None:
+    """Publish many events of `schema` (the current one), in order, set-based; `ValueError` for an unknown type."""
+    schema = schema or connection.schema_name
     unknown = {event.type for event in events} - set(EVENT_TYPES)
     if unknown:
         raise ValueError(f"not in the catalogue: {sorted(unknown)}")
@@ -65,7 +72,7 @@ def events_publish(*, events: Sequence[NewEvent]) -> None:
             }
             for place, event in enumerate(batch)
         ]
-        _publish(events_statement(connection.schema_name), {"events": _json(rows)})
+        _publish(events_statement(schema), {"events": _json(rows)}, schema=schema)
 
 
 def message_events_publish(*, events: Sequence[tuple[int, str]]) -> None:
@@ -89,17 +96,17 @@ def channel_event_publish(*, channel_id: int, old_status: str, new_status: str, 
     )
 
 
-def _publish(statement: bytes, params: dict[str, Any]) -> None:
+def _publish(statement: bytes, params: dict[str, Any], *, schema: str | None = None) -> None:
     with statement_cursor() as cursor:
         cursor.execute(statement, params, prepare=settings.DATABASE_PREPARE)
         row = cursor.fetchone()
-    events_told(endpoint_ids=row[0] if row else None)
+    events_told(endpoint_ids=row[0] if row else None, schema=schema)
 
 
-def events_told(*, endpoint_ids: Sequence[int] | None) -> None:
+def events_told(*, endpoint_ids: Sequence[int] | None, schema: str | None = None) -> None:
     """Wake after the commit the endpoints that a statement of `webhooks_app.outbox.filled` answered as `{woken}`."""
     if endpoint_ids:
-        transaction.on_commit(partial(endpoints_wake, connection.schema_name, endpoint_ids))
+        transaction.on_commit(partial(endpoints_wake, schema or connection.schema_name, endpoint_ids))
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

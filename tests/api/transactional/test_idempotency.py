@@ -155,7 +155,7 @@ def test_while_the_first_runs_the_second_is_told_so_and_a_failed_first_leaves_no
 
         with schema_context(organization.schema_name):
             try:
-                idempotent_run(api_key_id=1, key="k", request_hash="a" * 64, effect=effect)
+                idempotent_run(caller_id=1, key="k", request_hash="a" * 64, effect=effect)
             except RuntimeError as error:
                 outcomes.append(str(error))
         connections.close_all()
@@ -165,13 +165,13 @@ def test_while_the_first_runs_the_second_is_told_so_and_a_failed_first_leaves_no
     assert running.wait(10)
     with schema_context(organization.schema_name):
         with pytest.raises(Conflict) as caught:
-            idempotent_run(api_key_id=1, key="k", request_hash="a" * 64, effect=lambda: (200, {}))
+            idempotent_run(caller_id=1, key="k", request_hash="a" * 64, effect=lambda: (200, {}))
         assert caught.value.code == "idempotency_in_progress"
-        other_key = idempotent_run(api_key_id=1, key="k2", request_hash="a" * 64, effect=lambda: (200, {"n": 1}))
+        other_key = idempotent_run(caller_id=1, key="k2", request_hash="a" * 64, effect=lambda: (200, {"n": 1}))
         assert other_key.body == {"n": 1}
         go_on.set()
         thread.join(10)
         assert outcomes == ["the first one breaks"]
-        answer = idempotent_run(api_key_id=1, key="k", request_hash="a" * 64, effect=lambda: (200, {"n": 2}))
+        answer = idempotent_run(caller_id=1, key="k", request_hash="a" * 64, effect=lambda: (200, {"n": 2}))
     assert (answer.body, answer.replayed) == ({"n": 2}, False)
     assert connection.schema_name == "public"
