@@ -49,6 +49,7 @@ SHARED_APPS = [
     "config",
     "api",
     "audit",
+    "billing.tariffs",
 ]
 TENANT_APPS = [
     # The admin's own history is per organisation: its log entries must not be readable next door.
@@ -59,6 +60,7 @@ TENANT_APPS = [
     "campaigns",
     "webhooks_app",
     "otp",
+    "billing",
 ]
 INSTALLED_APPS = SHARED_APPS + [app for app in TENANT_APPS if app not in SHARED_APPS]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ("tenants", "messaging", "contacts", "campaigns", "webhooks_app", "audit", "otp")
+APPS = ("tenants", "messaging", "contacts", "campaigns", "webhooks_app", "audit", "otp", "billing")
 PACKAGES = ("config", *APPS, "api", "sandbox", "bench")
 
 

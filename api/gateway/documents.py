@@ -11,6 +11,7 @@ from api.gateway.outputs import Refusal
 _STATUS_TEXT: Final = {
     400: "The body is not valid JSON.",
     401: "The API key is missing, unknown, expired or revoked, or its account is suspended.",
+    402: "Not enough credits.",
     403: "This is not allowed.",
     404: "There is no such object in this account.",
     409: "The state does not allow it now.",

@@ -11,6 +11,7 @@ from api.transactional.outputs import ProblemDocument
 _STATUS_TEXT: Final = {
     400: "The body is not valid JSON.",
     401: "The API key is missing, unknown, expired or revoked, or its organisation is suspended.",
+    402: "Not enough credits.",
     403: "The API key lacks the scope.",
     404: "There is no such object in this organisation.",
     409: "The provider is not connected, or the first request with this Idempotency-Key is still running.",

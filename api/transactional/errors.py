@@ -23,6 +23,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "api_key_revoked": (401, "The API key has been revoked"),
     "api_key_wrong_host": (401, "The API key belongs to another organisation than the host"),
     "organization_suspended": (401, "The organisation is suspended"),
+    "insufficient_credits": (402, "Not enough credits"),
     "scope_missing": (403, "The API key lacks a scope"),
     "not_found": (404, "There is nothing at this address"),
     "provider_not_found": (404, "No such provider"),
@@ -40,6 +41,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "recipient_is_sender": (422, "The recipient is the provider's own number"),
     "variable_missing": (422, "A variable of the text has no value"),
     "invalid_content": (422, "The content breaks a rule of the provider"),
+    "no_price": (422, "There is no price for this destination"),
     "suppressed": (422, "The recipient is blacklisted or has opted out"),
     "window_closed": (422, "The recipient has not written within the last 24 hours"),
     "template_invalid": (422, "The text of the one-time password is not valid"),
@@ -55,6 +57,7 @@ RENAMED: Final[Mapping[str, tuple[str, str]]] = {
     "channel_not_found": ("provider_not_found", "There is no provider with this id."),
 }
 _TITLE_OF_STATUS: Final[Mapping[int, str]] = {
+    402: "Not enough credits",
     403: "This is not allowed",
     404: "There is no such thing",
     409: "The state does not allow it",

@@ -74,7 +74,13 @@ def _job_slice(run: Run) -> datetime:
     """Batches of the run's background work until the slice is over; the last one takes the job off."""
     end = time.monotonic() + SLICE_SECONDS
     while time.monotonic() < end:
-        if not batch_move(campaign=run.campaign, run=run, move=Move(run.job)):
+        try:
+            moved = batch_move(campaign=run.campaign, run=run, move=Move(run.job))
+        except LimitReached as error:
+            log.info("campaign_job_stopped", run=run.pk, job=run.job, reason=error.message)
+            Run.objects.filter(pk=run.pk, job=run.job).update(job=Run.Job.NONE, status_reason=error.message[:500])
+            break
+        if not moved:
             Run.objects.filter(pk=run.pk, job=run.job).update(job=Run.Job.NONE)
             break
     return datetime.now(UTC)

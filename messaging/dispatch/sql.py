@@ -1,8 +1,8 @@
 """The engine's statements: set-based, with the schema named in full. No search_path, so any pooled connection fits.
 
 `{schema}` is filled by `statements()` with a quoted identifier. One tuple of prepared texts is kept per schema. Where
-messages change for good, their events are written by the same statement (`webhooks_app.outbox`), whose answer names
-the webhook endpoints to wake.
+messages change for good, their credits are spent or given back and their events are written by the same statement
+(`webhooks_app.outbox`), whose answer names the webhook endpoints to wake.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from billing.credits_sql import CREDITED
 from webhooks_app.outbox import filled
 
 # Why a claimed message must not leave after all: its address was suppressed since it was queued. `all`, `marketing` or
@@ -121,11 +122,16 @@ moved AS (
         claimed_at = CASE WHEN due.next = 'in_doubt' THEN message.claimed_at END,
         error_code = CASE WHEN due.next = 'queued' THEN '' ELSE 'in_doubt' END,
         error_reason = CASE due.next WHEN 'failed' THEN %(reason)s WHEN 'queued' THEN '' ELSE message.error_reason END,
-        failed_at = CASE WHEN due.next = 'failed' THEN now() END
+        failed_at = CASE WHEN due.next = 'failed' THEN now() END,
+        credit_state = CASE WHEN due.next = 'failed' AND message.credit_state = 'held' THEN 'released'
+                            ELSE message.credit_state END
     FROM due WHERE message.id = due.id
     RETURNING message.id, due.status AS before, due.next, due.attempts, message.provider_id, message.sent_at,
               message.delivered_at, message.read_at, message.failed_at, message.error_code, message.error_reason,
-              message.campaign_run_id AS run, COALESCE(message.campaign_variant_id, 0) AS variant),
+              message.campaign_run_id AS run, COALESCE(message.campaign_variant_id, 0) AS variant,
+              message.credit_account_id AS account, message.price, message.credit_state AS state,
+              old.credit_state AS old_state),
+charged AS (SELECT account, price, state FROM moved WHERE old_state = 'held' AND state = 'released'),{credited},
 run_counted AS (
     INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
     SELECT run, variant, date_trunc('minute', now()), metric, count(*)
@@ -209,6 +215,9 @@ settled AS (
         error_code = CASE WHEN open THEN result.code ELSE message.error_code END,
         error_reason = CASE WHEN open THEN result.reason ELSE message.error_reason END,
         attempts = CASE WHEN open AND result.status = 'queued' THEN message.attempts - 1 ELSE message.attempts END,
+        credit_state = CASE WHEN message.credit_state IS DISTINCT FROM 'held' THEN message.credit_state
+                            WHEN result.status = 'sent' THEN 'settled'
+                            WHEN open AND result.status = 'failed' THEN 'released' ELSE 'held' END,
         content = CASE WHEN message.is_sensitive AND result.status IN ('sent', 'failed')
                        THEN '{{"type": "text", "text": {{"body": "••••••"}}}}'::jsonb ELSE message.content END
     FROM result
@@ -220,7 +229,9 @@ settled AS (
               message.provider_id, message.sent_at, message.delivered_at, message.read_at, message.failed_at,
               before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
               before.open, result.risks, message.campaign_run_id AS run,
-              COALESCE(message.campaign_variant_id, 0) AS variant),
+              COALESCE(message.campaign_variant_id, 0) AS variant, message.credit_account_id AS account,
+              message.price, message.credit_state AS state, old.credit_state AS old_state),
+charged AS (SELECT account, price, state FROM settled WHERE old_state = 'held' AND state <> 'held'),{credited},
 run_counted AS (
     INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
     SELECT run, variant, date_trunc('minute', now()), metric, count(*)
@@ -375,11 +386,11 @@ def statements(schema: str) -> Statements:
         take=fill(TAKE.replace("{held}", HELD)),
         channel=fill(CHANNEL),
         recover=fill(RECOVER),
-        due=fill(DUE),
+        due=fill(DUE.replace("{credited}", CREDITED)),
         claim=fill(CLAIM.replace("{held}", HELD)),
         recall=fill(RECALL),
         recall_taken=fill(RECALL_TAKEN),
-        settle=fill(SETTLE),
+        settle=fill(SETTLE.replace("{credited}", CREDITED)),
         forget_echo=fill(FORGET_ECHO),
         file=fill(FILE),
         file_copy=fill(FILE_COPY),

@@ -11,6 +11,7 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from billing.services.outcomes import messages_credit
 from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 # Locked in the order of the id, as the engine does: two batches with the same messages wait, they do not deadlock.
 _READ = """
 SELECT id, uuid::text, attempts, address, status, queued_at, provider_id, sent_at, delivered_at, read_at, failed_at,
-       error_code, error_reason, campaign_run_id, campaign_variant_id
+       error_code, error_reason, campaign_run_id, campaign_variant_id, credit_state
 FROM messaging_message
 WHERE id IN (
     SELECT id FROM messaging_message
@@ -119,6 +120,8 @@ class _Row:
     before: Progress
     # (run, variant) of a campaign's message.
     run: tuple[int, int] | None = None
+    # Its credits are reserved until its end is known.
+    is_held: bool = False
     reports: list[StatusUpdate] = field(default_factory=list)
 
 
@@ -160,9 +163,9 @@ def _read(channel_id: int, updates: Sequence[StatusUpdate]) -> tuple[list[_Row],
         found = cursor.fetchall()
     by_uuid: dict[str, _Row] = {}
     by_provider_id: dict[str, _Row] = {}
-    for id_, uuid, attempts, address, status, queued_at, provider_id, *rest, run, variant in found:
+    for id_, uuid, attempts, address, status, queued_at, provider_id, *rest, run, variant, credits in found:
         progress = Progress(status, queued_at, provider_id, *rest)
-        row = _Row(id_, attempts, address, progress, None if run is None else (run, variant or 0))
+        row = _Row(id_, attempts, address, progress, None if run is None else (run, variant or 0), credits == "held")
         by_uuid[uuid] = row
         if provider_id is not None:
             by_provider_id[provider_id] = row
@@ -234,6 +237,18 @@ def _write(channel_id: int, changes: _Changes) -> None:
     message_events_publish(events=_events(rows))
     if changes.opt_outs:
         marketing_stop(addresses=changes.opt_outs, at=timezone.now(), note="Reported by the provider")
+    _credit(channel_id, rows)
+
+
+def _credit(channel_id: int, rows: list[tuple[_Row, Progress]]) -> None:
+    """Spend or give back what was reserved for messages whose end the report tells."""
+    ended = [(row.id, after.status) for row, after in rows if row.is_held and after.status not in OPEN_STATUSES]
+    if ended:
+        messages_credit(
+            channel_id=channel_id,
+            settled=[id_ for id_, status in ended if status != "failed"],
+            released=[id_ for id_, status in ended if status == "failed"],
+        )
 
 
 def _count_runs(cursor: Any, counts: Counter[tuple[int, int, str]]) -> None:

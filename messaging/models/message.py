@@ -51,6 +51,11 @@ class Message(models.Model):
         # The confirmation of an opt-out, which must reach somebody who wants nothing else any more.
         AUTO = "auto", _("Automatic answer")
 
+    class CreditState(models.TextChoices):
+        HELD = "held", _("Reserved")
+        SETTLED = "settled", _("Spent")
+        RELEASED = "released", _("Given back")
+
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     # Without the database's own foreign keys: checking two for every row was a third of the cost of inserting it.
     # Django keeps them: a channel with messages is not deleted, a deleted contact's messages lose it.
@@ -94,6 +99,12 @@ class Message(models.Model):
     campaign_run_id = models.BigIntegerField(null=True, blank=True, editable=False)
     campaign_variant_id = models.BigIntegerField(null=True, blank=True, editable=False)
     bulk_uuid = models.UUIDField(_("bulk"), null=True, blank=True)
+    # Who pays what for it, when it is charged (billing): reserved while its end is open, then spent or given back.
+    credit_account_id = models.BigIntegerField(null=True, blank=True, editable=False)
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
+    credit_state = models.CharField(  # noqa: DJ001 null: no room in the rows of organisations that are not charged
+        _("credits"), max_length=8, choices=CreditState.choices, null=True, blank=True, editable=False
+    )
     reply_to = models.CharField(_("answers"), max_length=255, blank=True, db_default="")
     provider_id = models.CharField(_("provider's message id"), max_length=255, null=True, blank=True)  # noqa: DJ001 null: unique
     due_at = models.DateTimeField(_("due"), null=True, blank=True)
@@ -159,6 +170,13 @@ class Message(models.Model):
                 condition=models.Q(membership_id__isnull=False),
             ),
             models.Index(fields=["bulk_uuid"], name="message_of_bulk", condition=models.Q(bulk_uuid__isnull=False)),
+            # The credits that are reserved, added up without the table.
+            models.Index(
+                fields=["credit_account_id"],
+                include=["price"],
+                name="message_held_credits",
+                condition=models.Q(credit_state="held"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +14,8 @@ import orjson
 from django.db import connection, transaction
 
 from audit.actor import actor_current
+from billing.pricing import price_category, text_of
+from billing.services.payers import payer_of
 from contacts.models import Contact, Identity
 from contacts.services.identities import Person, contacts_resolve, contacts_save
 from messaging.addresses import address_normalise
@@ -20,9 +23,10 @@ from messaging.content import content_fill
 from messaging.dispatch.wake import lane_wake
 from messaging.drivers.base import PHONE, Capability, ContentError
 from messaging.media.files import files_guard
-from messaging.models import Channel, MessageTemplate
+from messaging.models import Channel, Message, MessageTemplate
 from messaging.services.channels import ChannelSnapshot
-from messaging.services.insert import InsertRow, messages_insert
+from messaging.services.charging import Priced, charge_prepare
+from messaging.services.insert import Charge, InsertRow, messages_insert
 from messaging.services.template_guard import template_guard
 from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.fields import uuid7
@@ -105,12 +109,13 @@ def messages_accept(
 ) -> Acceptance:
     """Put the drafts into the channel's queue: all that may be sent are inserted by one statement, the rest rejected.
 
-    The schema of `organization` must be the current one. The lane is woken after the commit. `membership_id`: the
-    member who sends; who acts now unless it is given.
+    The schema of `organization` must be the current one. The lane is woken after the commit.
     `by_person`: somebody wrote it by hand, for which some providers allow more time. `is_marketing`: people who opted
-    out of marketing are refused; templates of that category are it anyway. Raises `Conflict`
-    channel_not_connected, `LimitReached` plan_limit_reached, `InvalidInput` for a `scheduled_at` that is over a year
-    ahead; whatever is wrong with a single draft becomes its rejection.
+    out of marketing are refused; templates of that category are it anyway. `membership_id`: the member who sends,
+    who acts now unless it is given; they pay if they have credits of their own, else the organisation, if it is charged at
+    all. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached and insufficient_credits,
+    `InvalidInput` for a `scheduled_at` that is over a year ahead; whatever is wrong with a single draft becomes its
+    rejection.
     """
     if channel.status != Channel.Status.CONNECTED:
         raise Conflict("channel_not_connected", f"The channel is not connected (it is {channel.status}).")
@@ -127,48 +132,101 @@ def messages_accept(
         now=now,
     )
     ready, rejections = _sort_out(drafts, prepare)
+    member = membership_id or actor_current().membership_id
+    charged = _charge(organization, channel, member, origin, ready)
+    charge, unpriced = charged if charged is not None else (None, frozenset())
+    if unpriced:
+        rejections = _with(rejections, [_no_price(row) for row in ready if row.uuid in unpriced])
+        ready = [row for row in ready if row.uuid not in unpriced]
     if not ready:
         return Acceptance([], rejections, now)
     quota_take(organization=organization, count=len(ready))
     try:
-        contact_ids = _contacts(organization, channel, ready) if save_contact else {}
-        held_back = messages_insert(
-            schema=organization.schema_name,
-            channel_id=channel.id,
-            rows=[
-                InsertRow(
-                    row.uuid,
-                    row.address,
-                    row.type,
-                    row.content,
-                    contact_ids.get(row.address),
-                    row.window_from,
-                    row.is_marketing,
-                )
-                for row in ready
-            ],
-            origin=origin,
-            priority=priority,
-            queued_at=now,
-            due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
-            expires_at=expires_at,
-            api_key_id=api_key_id,
-            membership_id=membership_id or actor_current().membership_id,
-            bulk_uuid=bulk_uuid,
-            is_sensitive=is_sensitive,
-            reply_to=reply_to,
-        )
+        # Alone the insert is one statement, which needs no transaction; one that may find too few credits does.
+        with transaction.atomic() if charge is not None else nullcontext():
+            contact_ids = _contacts(organization, channel, ready) if save_contact else {}
+            held_back = messages_insert(
+                schema=organization.schema_name,
+                channel_id=channel.id,
+                rows=[
+                    InsertRow(
+                        row.uuid,
+                        row.address,
+                        row.type,
+                        row.content,
+                        contact_ids.get(row.address),
+                        row.window_from,
+                        row.is_marketing,
+                    )
+                    for row in ready
+                ],
+                origin=origin,
+                priority=priority,
+                queued_at=now,
+                due_at=scheduled_at if scheduled_at is not None and scheduled_at > now else None,
+                expires_at=expires_at,
+                api_key_id=api_key_id,
+                membership_id=member,
+                bulk_uuid=bulk_uuid,
+                is_sensitive=is_sensitive,
+                reply_to=reply_to,
+                charge=charge,
+            )
     except Exception:
         quota_return(organization=organization, count=len(ready))
         raise
     if held_back:
         quota_return(organization=organization, count=len(held_back))
         refused = _refused(channel, [row for row in ready if row.uuid in held_back])
-        rejections = sorted([*rejections, *refused], key=lambda rejection: rejection.index)
+        rejections = _with(rejections, refused)
         ready = [row for row in ready if row.uuid not in held_back]
     if ready and (scheduled_at is None or scheduled_at <= now):
         transaction.on_commit(partial(lane_wake, organization.schema_name, channel.id))
     return Acceptance([Accepted(row.index, row.uuid, row.address) for row in ready], rejections, now)
+
+
+def _with(rejections: list[Rejection], more: list[Rejection]) -> list[Rejection]:
+    """All of them in the order of the drafts."""
+    return sorted([*rejections, *more], key=lambda rejection: rejection.index)
+
+
+def _charge(
+    organization: SendingOrganization,
+    channel: ChannelSnapshot,
+    membership_id: int | None,
+    origin: str,
+    ready: list[_Ready],
+) -> tuple[Charge, frozenset[UUID]] | None:
+    """Who pays what, and which messages have no price; None when nobody is charged, or for what we answer by rule.
+
+    An organisation that is not charged pays for this with a look at what is known of the channel anyway.
+    """
+    schema = organization.schema_name
+    if not channel.is_charged or not ready or origin == Message.Origin.AUTO:
+        return None
+    if payer_of(schema=schema, membership_id=membership_id) is None:
+        return None
+    messages = [
+        Priced(
+            row.uuid,
+            row.address,
+            row.text,
+            price_category(template_category=row.category, is_marketing=row.is_marketing, origin=origin),
+        )
+        for row in ready
+    ]
+    return charge_prepare(
+        schema=schema,
+        organization_id=organization.pk,
+        channel=channel,
+        membership_id=membership_id,
+        messages=messages,
+    )
+
+
+def _no_price(row: _Ready) -> Rejection:
+    text = "There is no price for this destination."
+    return Rejection(row.index, row.to, "no_price", text, {"to": "has no price"})
 
 
 def _contacts(organization: SendingOrganization, channel: ChannelSnapshot, ready: list[_Ready]) -> dict[str, int]:
@@ -196,6 +254,8 @@ class _Ready:
     content: bytes
     window_from: datetime | None
     is_marketing: bool
+    category: str
+    text: str | None
 
 
 def _sort_out(drafts: Sequence[Draft], prepare: Callable[[int, Draft], _Ready]) -> tuple[list[_Ready], list[Rejection]]:
@@ -245,6 +305,8 @@ def _prepare(
         orjson.dumps(content),
         now - window if window is not None and channel.checks_window else None,
         is_marketing or category == MessageTemplate.Category.MARKETING,
+        category,
+        text_of(content),
     )
 
 

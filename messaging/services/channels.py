@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists
 from django.utils import timezone
 
 from audit.services.recording import audit_record
+from billing.models import CreditAccount
 from messaging.dispatch.health import COUNTED
 from messaging.dispatch.sql import statements
 from messaging.drivers.base import PHONE, Capability, Driver
@@ -42,6 +44,8 @@ class ChannelSnapshot:
     account_id: str
     address: str
     enforce_window: bool
+    # Whether anybody in the organisation pays for messages.
+    is_charged: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,7 +72,8 @@ def channel_by_uuid(*, schema: str, uuid: UUID) -> ChannelSnapshot:
     known = _snapshots.get((schema, uuid))
     if known is not None and now - known[0] < _SNAPSHOT_SECONDS:
         return known[1]
-    row = Channel.objects.filter(uuid=uuid).values(*_FIELDS).first()
+    is_charged = Exists(CreditAccount.objects.filter(is_active=True))
+    row = Channel.objects.filter(uuid=uuid).values(*_FIELDS, is_charged=is_charged).first()
     if row is None:
         raise NotFound("channel_not_found", "No such channel.")
     snapshot = ChannelSnapshot(**row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
@@ -12,6 +13,9 @@ import orjson
 from django.conf import settings
 from psycopg import sql
 
+from billing.amounts import insufficient
+from billing.credits_sql import HOLD, SHORT
+from billing.services.payers import balance_of
 from config.postgresql.statements import statement_cursor
 
 # Shared by everything that inserts messages: conditions on a row `given`, and what follows the insert.
@@ -39,21 +43,40 @@ _INSERT = """
 WITH given AS (
     SELECT * FROM json_to_recordset(%(rows)s::json)
         AS row(uuid uuid, contact bigint, address text, type text, content jsonb, window_from timestamptz,
-               marketing boolean)),
+               marketing boolean{price_row})),
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         is_marketing, api_key_id, membership_id, bulk_uuid, reply_to, due_at, expires_at, queued_at)
+         is_marketing, api_key_id, membership_id, bulk_uuid, reply_to, due_at, expires_at, queued_at{credit_columns})
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
-           %(origin)s, marketing, %(api_key)s, %(membership)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s, %(queued)s
+           %(origin)s, marketing, %(api_key)s, %(membership)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s,
+           %(queued)s{credit_values}
     FROM given
     WHERE NOT {suppressed} AND NOT (given.marketing AND {opted_out})
       AND (given.window_from IS NULL OR {window_open})
-    RETURNING uuid),
+    RETURNING uuid{price}),
 {counted},
-{looked_after}
-SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted)
+{looked_after}{hold}
+SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted){short}
 """
+# What the statement has besides when an account pays: the price of each row, and its reservation. NULL: too little.
+_CHARGED = {
+    "price_row": ", price numeric",
+    "credit_columns": ", credit_account_id, price, credit_state",
+    "credit_values": ", %(account)s, given.price, 'held'",
+    "price": ", price",
+    "hold": f",\n{HOLD.replace('{run}', 'NULL').replace('{bulk}', '%(bulk)s::uuid')}",
+    "short": f" UNION ALL SELECT NULL WHERE {SHORT}",
+}
+_FREE = dict.fromkeys(_CHARGED, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Who pays: the account, and each message's price."""
+
+    account_id: int
+    prices: Mapping[UUID, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +97,9 @@ class InsertRow:
 
 
 @lru_cache(maxsize=4096)
-def _statement(schema: str) -> str:
+def _statement(schema: str, is_charged: bool) -> str:
     parts = {
+        **(_CHARGED if is_charged else _FREE),
         "suppressed": SUPPRESSED,
         "opted_out": OPTED_OUT,
         "window_open": WINDOW_OPEN.replace("%(window_from)s", "given.window_from"),
@@ -107,15 +131,18 @@ def messages_insert(
     bulk_uuid: UUID | None,
     is_sensitive: bool,
     reply_to: str,
+    charge: Charge | None = None,
 ) -> set[UUID]:
     """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip.
 
     Returns the uuids that were held back: suppressed, opted out of marketing, or without a service window that is
-    still open.
+    still open. With `charge` the price of all others is reserved by the same statement, which the caller runs in a
+    transaction: raises `LimitReached` insufficient_credits when the account has too little.
     """
+    prices: Mapping[UUID, Decimal] = charge.prices if charge is not None else {}
     with statement_cursor() as cursor:
         cursor.execute(
-            _statement(schema),
+            _statement(schema, charge is not None),
             {
                 "schema": schema,
                 "key": str(channel_id),
@@ -131,6 +158,7 @@ def messages_insert(
                 "queued": queued_at,
                 "due": due_at,
                 "expires": expires_at,
+                "account": charge.account_id if charge is not None else None,
                 # One JSON text costs a fraction of five arrays; the content is JSON already and goes in as it is.
                 "rows": orjson.dumps(
                     [
@@ -142,6 +170,7 @@ def messages_insert(
                             "content": orjson.Fragment(row.content),
                             "window_from": row.window_from,
                             "marketing": row.is_marketing,
+                            **({"price": str(prices[row.uuid])} if charge is not None else {}),
                         }
                         for row in rows
                     ]
@@ -149,4 +178,8 @@ def messages_insert(
             },
             prepare=settings.DATABASE_PREPARE,
         )
-        return {uuid for (uuid,) in cursor.fetchall()}
+        held_back = {uuid for (uuid,) in cursor.fetchall()}
+    if charge is not None and None in held_back:
+        taken = [price for uuid, price in charge.prices.items() if uuid not in held_back]
+        raise insufficient(needed=sum(taken, Decimal(0)), available=balance_of(charge.account_id))
+    return held_back

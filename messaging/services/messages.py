@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from billing.services.outcomes import message_hold_again, messages_credit
 from messaging.content import CONTENT_REMOVED
 from messaging.dispatch.wake import lane_wake
 from messaging.models import ChannelCount, Message, RunCount
@@ -40,10 +41,14 @@ def message_cancel(*, message_uuid: UUID) -> None:
         )
         _run_count(message, {RunCount.Metric.CANCELLED: 1, RunCount.Metric.DONE: 1})
         message_events_publish(events=[(message.pk, "message.cancelled")])
+        messages_credit(channel_id=message.channel_id, released=[message.pk])
 
 
 def message_retry(*, message_uuid: UUID) -> None:
-    """Queue a failed message again. Raises `NotFound`, or `Conflict` when it did not fail or its content is gone."""
+    """Queue a failed message again; it is paid for again.
+
+    Raises `NotFound`, `Conflict` when it did not fail or its content is gone, `LimitReached` insufficient_credits.
+    """
     message = Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).first()
     if message is None:
         raise NotFound("message_not_found", "No such message.")
@@ -71,6 +76,7 @@ def message_retry(*, message_uuid: UUID) -> None:
             if message.sent_at is not None:
                 taken_back[RunCount.Metric.SENT] = -1
             _run_count(message, taken_back)
+            message_hold_again(message_id=message.pk)
     if not changed:
         if failed.exists():
             raise Conflict("content_removed", "The text of this message is no longer kept.")

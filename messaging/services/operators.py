@@ -34,6 +34,11 @@ class Operators:
         self._own = own
         self._carriers = carrier_table()
 
+    @property
+    def own(self) -> Mapping[str, str]:
+        """The organisation's own prefixes."""
+        return self._own.prefixes
+
     def of(self, phone: str) -> str:
         """The operator's slug, or "unknown"."""
         return self._own.find(phone) or self._carriers.find(phone) or UNKNOWN

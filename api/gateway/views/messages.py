@@ -55,6 +55,7 @@ class MessagesView(Endpoint):
         status=202,
         errors=(
             *("channel_not_found", "channel_not_connected", "channel_type_mismatch", "plan_limit_reached"),
+            *("insufficient_credits", "no_price"),
             *("invalid_phone", "invalid_recipient", "recipient_is_sender", "invalid_content", "suppressed"),
             *("file_not_found", "file_not_allowed"),
             *("window_closed", "template_unknown", "template_not_approved", "template_values_wrong"),

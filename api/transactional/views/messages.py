@@ -32,11 +32,19 @@ _SENDING_ERRORS: Final = (
     "provider_not_found",
     "provider_not_connected",
     "plan_limit_reached",
+    "insufficient_credits",
     "idempotency_in_progress",
     "idempotency_key_reused",
     "idempotency_key_invalid",
 )
-_CONTENT_ERRORS: Final = ("invalid_phone", "recipient_is_sender", "suppressed", "window_closed", "invalid_content")
+_CONTENT_ERRORS: Final = (
+    "invalid_phone",
+    "recipient_is_sender",
+    "no_price",
+    "suppressed",
+    "window_closed",
+    "invalid_content",
+)
 _STATUS: Final[dict[str, PublicStatus]] = {
     Message.Status.QUEUED: "queued",
     Message.Status.SCHEDULED: "queued",

@@ -41,6 +41,8 @@ class OtpSendView(Endpoint):
             "window_closed",
             "otp_rate_limited",
             "plan_limit_reached",
+            "insufficient_credits",
+            "no_price",
         ),
         idempotent=True,
     )

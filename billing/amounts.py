@@ -1,0 +1,45 @@
+"""Amounts of credits: exact decimals with four places, as text for people."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from billing.models import DIGITS, PLACES
+from tenants.errors import InvalidInput, LimitReached
+
+MOST: Final = Decimal(10) ** (DIGITS - PLACES)
+_STEP: Final = Decimal(1).scaleb(-PLACES)
+
+
+def amount_read(value: object, *, field: str = "amount", negative: bool = False) -> Decimal:
+    """`value` as an amount that is not zero. Raises `InvalidInput` invalid_amount naming `field`."""
+    if isinstance(value, bool) or not isinstance(value, (int, str, float, Decimal)):
+        raise _refusal(field, "must be a number")
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise _refusal(field, "must be a number") from None
+    if not amount.is_finite() or abs(amount) >= MOST:
+        raise _refusal(field, f"must be less than {MOST:,}")
+    if amount != amount.quantize(_STEP):
+        raise _refusal(field, f"may have {PLACES} decimal places")
+    if amount == 0 or (amount < 0 and not negative):
+        raise _refusal(field, "must not be zero" if negative else "must be more than zero")
+    return amount
+
+
+def amount_text(amount: Decimal) -> str:
+    """`amount` without needless zeros, such as 12.5 or 40."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def insufficient(*, needed: Decimal, available: Decimal) -> LimitReached:
+    """The refusal that says how much is needed and how much there is."""
+    text = f"Not enough credits: {amount_text(needed)} are needed, {amount_text(available)} are available."
+    return LimitReached("insufficient_credits", text, {"credits": text})
+
+
+def _refusal(field: str, why: str) -> InvalidInput:
+    return InvalidInput("invalid_amount", f"The amount {why}.", {field: why})
