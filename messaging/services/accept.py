@@ -112,8 +112,8 @@ def messages_accept(
     The schema of `organization` must be the current one. The lane is woken after the commit.
     `by_person`: somebody wrote it by hand, for which some providers allow more time. `is_marketing`: people who opted
     out of marketing are refused; templates of that category are it anyway. `membership_id`: the member who sends,
-    who acts now unless it is given; they pay if they have credits of their own, else the organisation, if it is charged at
-    all. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached and insufficient_credits,
+    who acts now unless it is given; they pay if they have credits of their own, else the organisation does, if it is
+    charged at all. Raises `Conflict` channel_not_connected, `LimitReached` plan_limit_reached and insufficient_credits,
     `InvalidInput` for a `scheduled_at` that is over a year ahead; whatever is wrong with a single draft becomes its
     rejection.
     """
