@@ -45,7 +45,9 @@ class EventType:
 
 
 EVENT_TYPES: Final[Mapping[str, EventType]] = {
-    "message.received": EventType(_("Message received"), "message, channel, contact"),
+    "message.received": EventType(
+        _("Message received"), "message (files: id, kind, mime_type, filename), channel, contact"
+    ),
     "message.sent": EventType(_("Message sent"), "message, channel, contact"),
     "message.delivered": EventType(_("Message delivered"), "message, channel, contact"),
     "message.read": EventType(_("Message read"), "message, channel, contact"),

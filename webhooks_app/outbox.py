@@ -70,7 +70,13 @@ told AS (
             'read_at', news.read_at, 'failed_at', news.failed_at,
             'content', CASE WHEN message.is_sensitive THEN NULL
                             WHEN length(message.content::text) > {content_length} THEN {marker}
-                            ELSE message.content END),
+                            ELSE message.content END)
+            || CASE WHEN news.type = 'message.received' THEN jsonb_build_object('files', COALESCE((
+                SELECT jsonb_agg(jsonb_build_object(
+                    'id', file.uuid, 'kind', file.kind, 'mime_type', file.mime_type, 'filename', file.filename)
+                    ORDER BY file.id)
+                FROM {schema}.messaging_mediafile file WHERE file.message_id = message.id), '[]'))
+               ELSE '{{}}' END,
         'channel', {channel},
         'contact', CASE WHEN contact.id IS NOT NULL THEN jsonb_build_object(
             'id', contact.uuid, 'number', contact.id, 'name', contact.name, 'phone', contact.phone) END)

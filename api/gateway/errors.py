@@ -25,6 +25,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "key_creation_refused": (403, "This person may not make API keys"),
     "registration_closed": (403, "Accounts cannot be registered here"),
     "not_found": (404, "There is nothing at this address"),
+    "file_unknown": (404, "No such file"),
     "channel_not_found": (404, "No such channel"),
     "customer_not_found": (404, "No such customer"),
     "setup_link_not_found": (404, "No such setup link"),

@@ -272,17 +272,23 @@ class MessageAccepted(Output):
 class FileRow(Output):
     component: ClassVar[str] = "File"
     notes: ClassVar[dict[str, str]] = {
-        "id": "What messages name as `file`.",
-        "mimeType": "As its content shows.",
-        "sha256": "In hex.",
+        "id": "What messages that you send name as `file`.",
+        "state": "A file that was received is `pending` until it is fetched from the network, which takes seconds.",
+        "reason": "Why it is not stored, in words.",
+        "mimeType": "As its content shows, once it is stored.",
+        "sha256": "In hex, once it is stored.",
+        "url": "The content, without a key, for a few minutes; null unless it is stored.",
     }
 
     id: UUID
     type: str
-    mimeType: str
-    size: int
-    sha256: str
-    name: str
+    state: Literal["pending", "stored", "refused", "failed", "removed"]
+    reason: str | None
+    mimeType: str | None
+    size: int | None
+    sha256: str | None
+    name: str | None
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +306,7 @@ class MessageRow(Output):
         "contact": "The other side: digits of the phone number, or the person's id on the network.",
         "text": "One line that says what the message is.",
         "content": "The content as it was sent or received; null for one-time passwords.",
+        "files": "Files that were received.",
         "providerMessageId": "The network's own id.",
         "error": "Why it failed, in words.",
     }
@@ -314,6 +321,7 @@ class MessageRow(Output):
     contact: str
     text: str
     content: dict[str, Any] | None
+    files: list[FileRow]
     providerMessageId: str | None
     errorCode: str | None
     error: str | None

@@ -8,7 +8,7 @@ from api.gateway.endpoint import NotFoundEndpoint
 from api.gateway.views.accounts import KeysView, RegisterView
 from api.gateway.views.channels import ChannelListView, OnboardView
 from api.gateway.views.customers import CustomersView
-from api.gateway.views.files import FilesView
+from api.gateway.views.files import FilesView, FileView
 from api.gateway.views.messages import MessagesView
 from api.gateway.views.setup_links import SetupLinksView, SetupLinkView
 from api.gateway.views.templates import TemplatesView, TemplateView
@@ -21,6 +21,7 @@ urlpatterns = [
     path("auth/onboard/channel", OnboardView.as_view()),
     path("messages", MessagesView.as_view()),
     path("files", FilesView.as_view()),
+    path("files/<str:id>", FileView.as_view()),
     path("customers", CustomersView.as_view()),
     path("setup-links", SetupLinksView.as_view()),
     path("setup-links/<str:id>", SetupLinkView.as_view()),

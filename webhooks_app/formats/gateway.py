@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from django.conf import settings
 
 from messaging.drivers.registry import drivers
 from webhooks_app.formats.neutral import NeutralEvent, text_of
@@ -51,11 +54,29 @@ def _received(event: NeutralEvent) -> dict[str, Any]:
         "text": text_of(content),
         "timestamp": int(event.milestone().timestamp()),
     }
-    if message.get("type") != "text":
+    if message.get("type") != "text" or _has_more_than_text(content):
         found["content"] = content
+    if files := message.get("files"):
+        found["files"] = [_file(file) for file in files]
     if message.get("reply_to"):
         found["replyTo"] = message["reply_to"]
     return {"contact": {"id": message.get("address"), "name": contact.get("name") or ""}, "message": found}
+
+
+def _has_more_than_text(content: Any) -> bool:
+    """Whether a text came with something else: the advertisement or story that it answers, that it was forwarded."""
+    return isinstance(content, Mapping) and bool(set(content) - {"type", "text"})
+
+
+def _file(file: Mapping[str, Any]) -> dict[str, Any]:
+    """`url` answers, with an API key, how far the download is and with a short-lived link to the content."""
+    return {
+        "id": file.get("id"),
+        "type": file.get("kind"),
+        "mimeType": file.get("mime_type") or None,
+        "name": file.get("filename") or None,
+        "url": f"{settings.PUBLIC_BASE_URL}/v1/files/{file.get('id')}",
+    }
 
 
 def _status(event: NeutralEvent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""POST /files: files to be sent, uploaded or taken from a link."""
+"""POST /files: files to be sent, uploaded or taken from a link. GET /files/{id}: one of them, or one received."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 
 from api.bodies import BodyInvalid, FieldProblem
+from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import FileForm, FileInput
@@ -17,8 +18,10 @@ from api.problems import Problem
 from config.egress import FetchFailed
 from messaging.drivers.registry import drivers
 from messaging.media.files import file_create, file_from_link
+from messaging.media.links import media_url
 from messaging.models import MediaFile
 from messaging.services.onboarding import driver_of_network
+from tenants.services.keys import Credential
 
 # What surrounds a file in a form.
 _AROUND: Final = 65_536
@@ -44,10 +47,47 @@ class FilesView(Endpoint):
     def post(self, call: Call) -> HttpResponse:
         kind = call.request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
         row = _from_form(call.request) if kind == "multipart/form-data" else _from_link(call)
-        shown = FileRow(
-            id=row.uuid, type=row.kind, mimeType=row.mime_type, size=row.size or 0, sha256=row.sha256, name=row.filename
-        )
-        return json_response(FileKept(success=True, file=shown).json(), 201)
+        return json_response(FileKept(success=True, file=file_output(call.credential, row)).json(), 201)
+
+
+class FileView(Endpoint):
+    scope = "messages:read"
+
+    @operation(
+        id="getFile",
+        tag="Messages",
+        scope=scope,
+        summary="Get a file",
+        description="A file that was received or kept, with a short-lived link to its content.",
+        answer=FileKept,
+        done="The file.",
+        errors=("file_unknown",),
+        path={"id": "The file's id, as messages and events name it."},
+    )
+    def get(self, call: Call, id: str) -> HttpResponse:
+        uuid = uuid_read(id)
+        row = MediaFile.objects.select_related("channel").filter(uuid=uuid).first() if uuid else None
+        # A test key does not see what came in on live channels.
+        if row is None or (call.credential.is_test and row.channel is not None and not row.channel.is_sandbox):
+            raise Problem("file_unknown", "There is no file with this id.")
+        return json_response(FileKept(success=True, file=file_output(call.credential, row)).json())
+
+
+def file_output(credential: Credential, row: MediaFile) -> FileRow:
+    """A file as this surface shows it."""
+    is_stored = row.state == MediaFile.State.STORED
+    url = media_url(organization_uuid=credential.organization.uuid, file_uuid=row.uuid) if is_stored else None
+    return FileRow(
+        id=row.uuid,
+        type=row.kind,
+        state=row.state,  # type: ignore[arg-type]  the model's choices are these words
+        reason=row.reason or None,
+        mimeType=row.mime_type or None,
+        size=row.size,
+        sha256=row.sha256 if is_stored else None,
+        name=row.filename or None,
+        url=url,
+    )
 
 
 def _from_link(call: Call) -> MediaFile:

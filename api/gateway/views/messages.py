@@ -11,13 +11,14 @@ from api.bodies import BodyInvalid, FieldProblem
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, channel_of, json_response
 from api.gateway.inputs import MessageInput, MessagesQuery
-from api.gateway.outputs import MessageAccepted, MessageList, MessageRow, MessageState
+from api.gateway.outputs import FileRow, MessageAccepted, MessageList, MessageRow, MessageState
 from api.gateway.pagination import cursor_read, cursor_write
 from api.gateway.views.channels import channel_type
 from api.gateway.views.customers import customer_of
+from api.gateway.views.files import file_output
 from api.problems import Problem
 from messaging.content import content_preview
-from messaging.models import Channel, Message
+from messaging.models import Channel, MediaFile, Message
 from messaging.models.message import PRIORITY_CONVERSATION, PRIORITY_TRANSACTIONAL
 from messaging.services.accept import Draft, message_accept
 from messaging.services.channels import ChannelSnapshot
@@ -91,7 +92,7 @@ class MessagesView(Endpoint):
             limit=asked.limit,
         )
         more = cursor_write(page.next_before) if page.next_before is not None else None
-        answer = MessageList(success=True, messages=[_output(row) for row in page.messages], nextCursor=more)
+        answer = MessageList(success=True, messages=_outputs(call, page.messages), nextCursor=more)
         return json_response(answer.json())
 
 
@@ -151,7 +152,17 @@ def _statuses(asked: str | None) -> list[str] | None:
     return found
 
 
-def _output(row: Message) -> MessageRow:
+def _outputs(call: Call, rows: list[Message]) -> list[MessageRow]:
+    """The page with its files: one query for all of them."""
+    files: dict[int, list[FileRow]] = {}
+    received = [row.pk for row in rows if row.direction == Message.Direction.IN]
+    for file in MediaFile.objects.filter(message_id__in=received).order_by("pk") if received else ():
+        assert file.message_id is not None
+        files.setdefault(file.message_id, []).append(file_output(call.credential, file))
+    return [_output(row, files.get(row.pk, [])) for row in rows]
+
+
+def _output(row: Message, files: list[FileRow]) -> MessageRow:
     channel = row.channel
     return MessageRow(
         id=str(row.uuid),
@@ -164,6 +175,7 @@ def _output(row: Message) -> MessageRow:
         contact=row.address,
         text=content_preview(row.content, is_sensitive=row.is_sensitive, limit=1000),
         content=None if row.is_sensitive else row.content,
+        files=files,
         providerMessageId=row.provider_id,
         errorCode=row.error_code or None,
         error=row.error_reason or None,

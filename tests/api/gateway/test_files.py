@@ -7,6 +7,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -173,3 +174,52 @@ def test_what_a_person_wrote_has_seven_days_where_meta_allows_it(
     response = vendor.post("/messages", body | {"byPerson": True})
     assert response.status_code == expected, response.content
     assert refusal(vendor.post("/messages", body)) == (422, "window_closed")
+
+
+@pytest.fixture
+def received(channel: Any) -> MediaFile:
+    """A picture that a customer sent, which is not fetched yet."""
+    message = Message.objects.create(
+        channel=channel,
+        direction="in",
+        status="received",
+        address="22961000001",
+        type="image",
+        content={"type": "image", "image": {"id": "2011"}},
+        origin="customer",
+    )
+    return MediaFile.objects.create(message=message, channel=channel, kind="image", filename="a.png")
+
+
+def test_a_received_file_is_shown_with_its_message_and_opened_by_a_link_once_it_is_there(
+    vendor: Vendor, received: MediaFile
+) -> None:
+    shown = vendor.get(f"/files/{received.uuid}").json()["file"]
+    assert (shown["state"], shown["url"], shown["size"]) == ("pending", None, None)
+    vendor.get("/customers")
+    kept = upload(vendor).json()["file"]
+    vendor.get("/customers")
+    stored = MediaFile.objects.get(uuid=kept["id"])
+    MediaFile.objects.filter(pk=received.pk).update(state="stored", path=stored.path, mime_type="image/png", size=48)
+    (row,) = vendor.get("/messages").json()["messages"]
+    assert [(file["id"], file["state"], file["mimeType"], file["name"]) for file in row["files"]] == [
+        (str(received.uuid), "stored", "image/png", "a.png")
+    ]
+    assert vendor.get(f"/files/{received.uuid}").json()["file"]["size"] == 48
+    content = vendor.client.get(urlsplit(row["files"][0]["url"]).path)
+    assert (content.status_code, b"".join(content)) == (200, PNG)
+
+
+@pytest.mark.parametrize("name", ["0190b8a2-6c1e-7f3a-9a53-2f1b4c5d6e7f", "x", "%00", "1"])
+def test_files_that_do_not_exist_are_404(vendor: Vendor, name: str) -> None:
+    assert refusal(vendor.get(f"/files/{name}")) == (404, "file_unknown")
+
+
+def test_another_accounts_file_and_a_live_channels_file_for_a_test_key_are_404(
+    make_vendor: Callable[..., Vendor], other_organization: Any, in_schema: Any, received: MediaFile
+) -> None:
+    Channel.objects.update(is_sandbox=False)
+    tester = make_vendor(in_schema, mode="test")
+    assert refusal(tester.get(f"/files/{received.uuid}")) == (404, "file_unknown")
+    other = make_vendor(other_organization)
+    assert refusal(other.get(f"/files/{received.uuid}")) == (404, "file_unknown")

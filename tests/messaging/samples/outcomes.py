@@ -189,7 +189,7 @@ def stored_outcome(event: Any, organizations: Mapping[str, Any]) -> dict[str, An
 
 def _facts() -> dict[str, list[Any]]:
     from contacts.models import Identity, ServiceWindow, Suppression
-    from messaging.models import Channel, MediaFile, Message
+    from messaging.models import Channel, MediaFile, Message, MessageTemplate
 
     return {
         "messages": [
@@ -212,4 +212,29 @@ def _facts() -> dict[str, list[Any]]:
             for row in Channel.objects.order_by("id")
             if row.status != "connected" or row.quality_rating or row.config
         ],
+        "templates": [
+            [row.name, row.language, row.status, row.category, row.quality, row.reason]
+            for row in MessageTemplate.objects.order_by("id")
+        ],
+        "told": told(),
     }  # fmt: skip
+
+
+def told() -> list[dict[str, Any]]:
+    """The events as a vendor of the gateway API is told them, in their order."""
+    from webhooks_app.models import Delivery
+    from webhooks_app.services.deliveries import payloads_of
+
+    deliveries = list(Delivery.objects.select_related("endpoint").order_by("id"))
+    payloads = payloads_of(deliveries=deliveries)
+    return [_steady(payloads[delivery.pk]) for delivery in deliveries]
+
+
+def _steady(payload: dict[str, Any]) -> dict[str, Any]:
+    """Without what differs from run to run: ids of files, and the time at which a channel was paused."""
+    for file in payload.get("message", {}).get("files", []):
+        assert file["url"].endswith(f"/v1/files/{file['id']}")
+        file["id"] = file["url"] = "(a uuid)"
+    if payload["event"] == "channel.status_changed":
+        payload["timestamp"] = 0
+    return payload

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
+from django_tenants.utils import schema_context
 
+from messaging.inbound import views
+from messaging.inbound.processing import event_process
 from messaging.inbound.signatures import signature_is_valid, signature_of
+from messaging.models import Channel, Customer, Message, MessageTemplate
+from tenants.models import InboundEvent
+from tests.contract.documents import check, document
 from tests.messaging.drivers import samples
 from tests.messaging.samples.outcomes import outcome_of_answer, outcome_of_request, stored_outcome
+from webhooks_app.services.endpoints import endpoint_create
 
 Make = Callable[..., Any]
 EXPECTED: dict[str, Any] = json.loads((Path(__file__).parent / "expected.json").read_text(encoding="utf-8"))
@@ -55,24 +64,47 @@ def test_requests_are_what_is_documented() -> None:
 
 @pytest.fixture
 def connected(committed: Any, make_channel: Make) -> dict[str, Any]:
-    """The organisations whose channels the samples name; the second number is the other one's."""
+    """The organisations whose channels the samples name; the second number is the other one's.
+
+    Each has a vendor's webhook for everything, and a customer whom the channels belong to.
+    """
     organization, other = committed
     number = {"external_id": "512094478812345", "address": "15550123400", "secrets": {"access_token": "sandbox-t"}}
     make_channel(organization, **number)
     make_channel(organization, kind="messenger", external_id="304455667788990", account_id="", address="")
     make_channel(organization, kind="instagram", external_id="17841455502233441", account_id="", address="")
     make_channel(other, external_id="512094478819999", account_id="980215774409999", address="15550123455")
+    for one, name in ((organization, "first"), (other, "second")):
+        with schema_context(one.schema_name):
+            customer = Customer.objects.create(name=name, uuid=uuid5(NAMESPACE_URL, name))
+            for channel in Channel.objects.all():
+                Channel.objects.filter(pk=channel.pk).update(reference=f"{name}_{channel.kind}", customer=customer)
+            endpoint_create(surface="gateway", url="http://127.0.0.1:9/events", events=["*"])
     return {"first": organization, "second": other}
+
+
+# What a template was before Meta's news of it; everything else was approved.
+STATUS_BEFORE = {"approved": "PENDING", "rejected": "PENDING", "unpaused": "PAUSED"}
+# Samples about somebody who has written before.
+OF_A_KNOWN_PERSON = ("user_id_update", "system_user_changed_number", "system_user_changed_user_id")
+
+
+def known_before(organization: Any, name: str, post: Callable[[bytes], None]) -> None:
+    """The template or the person that a sample is about."""
+    stem = name.partition("/")[2]
+    if stem.startswith("template_"):
+        with schema_context(organization.schema_name):
+            MessageTemplate.objects.create(
+                kind="whatsapp_cloud", account_id="980215774401238", provider_id="1422038811905577",
+                name="order_ready_2", language="en_US", category="UTILITY", quality="GREEN",
+                status=STATUS_BEFORE.get(stem.removeprefix("template_status_"), "APPROVED"),
+            )  # fmt: skip
+    if stem in OF_A_KNOWN_PERSON:
+        post(samples.raw("wa_webhook_in", "text"))
 
 
 def sent_before(organization: Any, name: str) -> None:
     """Our messages that a sample reports on, sent a moment before."""
-    from datetime import UTC, datetime
-
-    from django_tenants.utils import schema_context
-
-    from messaging.models import Channel, Message
-
     at = datetime(2026, 9, 21, 14, 0, tzinfo=UTC)
     with schema_context(organization.schema_name):
         for channel, provider_id, person in ours(samples.load(*name.split("/"))):
@@ -80,6 +112,7 @@ def sent_before(organization: Any, name: str) -> None:
                 channel=Channel.objects.get(external_id=channel),
                 provider_id=provider_id,
                 defaults={
+                    "uuid": uuid5(NAMESPACE_URL, provider_id),
                     "direction": "out", "status": "sent", "address": person, "type": "text", "origin": "api",
                     "content": {"type": "text", "text": {"body": "Hello"}}, "queued_at": at, "sent_at": at,
                 },
@@ -108,28 +141,49 @@ def ours(sample: Any) -> list[tuple[str, str, str]]:
 def test_webhooks_signed_posted_and_processed(
     connected: dict[str, Any], client: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    from messaging.inbound import views
-    from messaging.inbound.processing import event_process
-    from tenants.models import InboundEvent
-
     settings.META_APP_SECRET = SECRET
     handed: list[int] = []
     monkeypatch.setattr(views.process, "apply_async", lambda args, **_: handed.append(args[0]))
-    sent_before(connected["first"], name)
-    raw = samples.raw(*name.split("/"))
 
-    def post(signature: str) -> int:
-        headers = {"X-Hub-Signature-256": signature}
+    def post(raw: bytes, secret: str = SECRET) -> int:
+        headers = {"X-Hub-Signature-256": signature_of(raw, secret)}
         return int(client.post("/webhook/meta", raw, content_type="application/json", headers=headers).status_code)
 
-    assert post(signature_of(raw, "not-the-secret")) == 401
+    def arrive(raw: bytes) -> None:
+        assert post(raw) == 200
+        event_process(event_id=handed[-1])
+
+    sent_before(connected["first"], name)
+    known_before(connected["first"], name, arrive)
+    before = len(handed)
+    raw = samples.raw(*name.split("/"))
+    assert post(raw, "not-the-secret") == 401
     for _ in range(2):
-        assert post(signature_of(raw, SECRET)) == 200
-    assert len(handed) == 2
-    for event_id in handed:
+        assert post(raw) == 200
+    assert len(handed) == before + 2
+    for event_id in handed[before:]:
         event_process(event_id=event_id)
-    event = InboundEvent.objects.order_by("id").first()
-    assert stored_outcome(event, connected) == EXPECTED[name]
+    event = InboundEvent.objects.get(pk=handed[before])
+    found = stored_outcome(event, connected)
+    assert found == EXPECTED[name]
+    for payload in [*found.get("first", {}).get("told", []), *found.get("second", {}).get("told", [])]:
+        documented(payload)
+
+
+def documented(payload: dict[str, Any]) -> None:
+    """What a vendor is told has every member that the gateway's document names, of the documented type."""
+    whole = document("iaqui-gateway.openapi.json")
+    hook = whole["paths"]["/webhooks"]["post"]["callbacks"]["webhookCallback"]["{$request.body#/url}"]["post"]
+    for shape in hook["requestBody"]["content"]["application/json"]["schema"]["oneOf"]:
+        if shape["properties"]["event"]["example"] == payload["event"]:
+            check(payload, _all_required(shape), whole)
+            return
+    assert payload["event"] == "channel.status_changed"
+
+
+def _all_required(schema: dict[str, Any]) -> dict[str, Any]:
+    inner = {name: _all_required(part) for name, part in schema.get("properties", {}).items()}
+    return schema | ({"properties": inner, "required": list(inner)} if inner else {})
 
 
 def test_the_signature_is_over_the_raw_bytes() -> None:
