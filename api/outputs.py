@@ -15,12 +15,14 @@ import orjson
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
+    float: {"type": "number"},
     bool: {"type": "boolean"},
     UUID: {"type": "string", "format": "uuid"},
     datetime: {"type": "string", "format": "date-time"},
     date: {"type": "string", "format": "date"},
     # What a provider or a customer decides the form of.
     dict[str, Any]: {"type": "object", "additionalProperties": True},
+    Any: {},
 }
 
 

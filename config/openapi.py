@@ -67,6 +67,27 @@ SURFACES: Final[dict[str, Surface]] = {
             ),
             auth="Authorization: Bearer $API_KEY",
         ),
+        Surface(
+            name="marketing",
+            title="Marketing API",
+            summary="Contacts, campaigns and SMS, with sub-accounts for your colleagues.",
+            mount="api",
+            urls="api.marketing.urls",
+            guide="api.marketing.guide",
+            tags=(
+                ("Authentication", "Tokens."),
+                ("Contacts", "People, with fields of your own."),
+                ("Contact groups", "Lists of contacts."),
+                ("Campaigns", "One message to many, once or again and again."),
+                ("Messages", "Single messages, and what was sent."),
+                ("Templates", "Texts to use again."),
+                ("Sub-accounts", "Your colleagues, what they may do and spend."),
+                ("Webhooks", "Events as they happen."),
+                ("Blacklist", "Numbers that must not be written to."),
+                ("Audit logs", "Who changed what."),
+            ),
+            auth="Authorization: Bearer $TOKEN",
+        ),
     )
 }
 # drf-spectacular's settings are global: only one document is made at a time.

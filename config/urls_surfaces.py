@@ -11,6 +11,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *probes,
     *docs,
     path("api/v1/", include("api.transactional.urls")),
+    # After /api/v1/ (and /api/v2/): the first one that fits wins.
+    path("api/", include("api.marketing.urls")),
     path("v1/", include("api.gateway.urls")),
     path("setup/", include("messaging.setup.urls")),
     path("media/", include("messaging.media.urls")),

@@ -61,6 +61,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str | Promise]]] = {
     "import_not_found": (404, NOT_FOUND),
     "entry_not_found": (404, NOT_FOUND),
     "run_not_found": (404, NOT_FOUND),
+    "schedule_not_found": (404, NOT_FOUND),
     "method_not_allowed": (405, _("This method is not possible here.")),
     "idempotency_in_progress": (409, _("A request with this Idempotency-Key is still running.")),
     "body_too_large": (413, _("The body is too large.")),

@@ -311,7 +311,6 @@ class AnalyzedNumber(Output):
     phone: str
     operator: str
     is_valid: bool
-    country: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,18 @@ def schedule_set(
     return schedule
 
 
+def schedule_once(*, campaign_id: int, at: datetime) -> Schedule:
+    """Schedule the campaign once at the instant `at`, to the minute. Raises as `schedule_set`."""
+    campaign = campaign_get(campaign_id=campaign_id)
+    local = at.astimezone(ZoneInfo(campaign.zone))
+    return schedule_set(
+        campaign_id=campaign_id,
+        frequency=Frequency.ONCE,
+        time=local.time().replace(second=0, microsecond=0, fold=0),
+        start_date=local.date(),
+    )
+
+
 def _described(schedule: Schedule) -> dict[str, Any]:
     """The schedule's fields as the audit log keeps them."""
     names = ("frequency", "time", "start_date", "end_date", "interval", "weekdays", "day_of_month", "is_active")

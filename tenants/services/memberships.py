@@ -10,7 +10,6 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -31,7 +30,6 @@ from tenants.services.plans import limit_check
 from webhooks_app.services.events import event_publish
 
 INVITATION_DAYS: Final = 7
-CREDIT_LIMIT_MOST: Final = 1_000_000_000
 _MANAGERS: Final = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 
 
@@ -128,23 +126,6 @@ def membership_set_permissions(
         if wanted != current.permissions:
             Membership.objects.filter(pk=current.pk).update(permissions=wanted)
             _audit("permissions_changed", current, {"permissions": current.permissions}, {"permissions": wanted})
-    membership.refresh_from_db()
-    return membership
-
-
-def membership_set_credit_limit(
-    *, membership: Membership, credit_limit: Decimal | None, actor_role: str | None = None
-) -> Membership:
-    """What the member may spend at most; None: no limit of their own. Raises `InvalidInput`, `Forbidden`."""
-    if credit_limit is not None and not 0 <= credit_limit <= CREDIT_LIMIT_MOST:
-        text = f"must be 0 to {CREDIT_LIMIT_MOST}"
-        raise InvalidInput("invalid_credit_limit", "This is no limit.", {"sms_credit_limit": text})
-    with transaction.atomic():
-        current = _locked(membership)
-        _allow(actor_role, current.role)
-        if credit_limit != current.credit_limit:
-            Membership.objects.filter(pk=current.pk).update(credit_limit=credit_limit)
-            _audit("limit_changed", current, {"credit_limit": current.credit_limit}, {"credit_limit": credit_limit})
     membership.refresh_from_db()
     return membership
 

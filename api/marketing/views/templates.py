@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
@@ -27,7 +29,7 @@ TemplateList = data_of("TemplateList", list[TemplateRow], meta=True)
 TemplateAnswer = data_of("TemplateAnswer", TemplateRow)
 TemplateSaved = data_of("TemplateSaved", TemplateRow, message=True)
 PreviewAnswer = data_of("TemplatePreviewAnswer", PreviewData)
-Categories = data_of("TemplateCategories", dict)
+Categories = data_of("TemplateCategories", dict[str, Any])
 _PATH = {"id": "The template's id."}
 _SEE_ALL = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 

@@ -1,16 +1,17 @@
-"""Sub-accounts of the marketing API: members who get an account with a password at once, without an invitation."""
+"""Sub-accounts: members who get an account with a password at once, without an invitation, and credits of their own."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Sequence
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from billing.services.credits import credits_limit_set
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import Membership, Organization, User
-from tenants.services.memberships import membership_create, membership_set_credit_limit
+from tenants.services.memberships import membership_create, membership_set_permissions
 from tenants.services.passwords import marketing_password_rules
 
 
@@ -21,22 +22,27 @@ def sub_account_create(
     email: str,
     password: str,
     role: str,
-    credit_limit: Decimal | None = None,
+    credit_limit: int | None = None,
+    permissions: Sequence[str] | None = None,
     actor_role: str | None = None,
 ) -> Membership:
     """A new person with an account and a membership. People who have an account already are invited instead.
 
-    Raises `InvalidInput` naming name, email, password, role or sms_credit_limit; `Conflict` email_taken (field email);
-    `Forbidden`; `LimitReached` when the plan has no seat left.
+    `credit_limit`: they pay from credits of their own, which come from the organisation's when those are counted; None:
+    the organisation pays. Raises `InvalidInput` naming name, email, password, role, permissions or sms_credit_limit;
+    `Conflict` email_taken (field email); `Forbidden`; `LimitReached` plan_limit_reached, insufficient_credits.
     """
     user = _account_checked(name, email, password)
     try:
         with transaction.atomic():
             user.save()
             membership = membership_create(organization=organization, user=user, role=role, actor_role=actor_role)
-            if credit_limit is None:
-                return membership
-            return membership_set_credit_limit(membership=membership, credit_limit=credit_limit, actor_role=actor_role)
+            if permissions is not None:
+                membership_set_permissions(membership=membership, permissions=permissions, actor_role=actor_role)
+            if credit_limit is not None:
+                credits_limit_set(membership=membership, limit=credit_limit)
+                membership.refresh_from_db(fields=["credit_limit"])
+            return membership
     except IntegrityError as error:
         raise _taken() from error
 
