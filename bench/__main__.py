@@ -21,6 +21,7 @@ PARTS = (
     "statuses",
     "webhooks",
     "launch",
+    "imports",
     "plans",
     "tenants",
 )
@@ -54,6 +55,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     from bench.api import rows_bulk, rows_single
     from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
     from bench.fairness import rows_fairness
+    from bench.imports import rows_imports
     from bench.launch import rows_launch
     from bench.plans import rows_plans
     from bench.stages import rows_stages
@@ -77,6 +79,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
         "webhooks": lambda: rows_webhooks(instance, organization, count=20_000 // scale),
         "launch": lambda: rows_launch(instance, organization, contacts=1_000_000 // scale),
+        "imports": lambda: rows_imports(instance, organization, contacts=1_000_000 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
         "tenants": lambda: rows_tenants(instance, number=1000 // scale),
     }

@@ -35,7 +35,7 @@ def contacts_fill(organization: Any, count: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-class _Memory:
+class Memory:
     """The most memory that a process took, sampled while the block runs."""
 
     def __init__(self, pid: int) -> None:
@@ -48,7 +48,7 @@ class _Memory:
         while not self._over.wait(0.5):
             self.most = max(self.most, resident_mib(self._pid))
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> Memory:
         self._thread.start()
         return self
 
@@ -76,7 +76,7 @@ def rows_launch(instance: Instance, organization: Any, *, contacts: int) -> list
         planned_at = time.monotonic()
         plan = campaign_plan(campaign_id=campaign.pk, seconds=120)
         planning = time.monotonic() - planned_at
-        with _Memory(instance.pid("worker")) as memory:
+        with Memory(instance.pid("worker")) as memory:
             started = time.time()
             run = campaign_launch(campaign_id=campaign.pk)
             wait_for(lambda: _has_left(instance, channel), seconds=60, every=0.05)

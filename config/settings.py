@@ -254,6 +254,8 @@ STORAGES["media"] = (
     if MEDIA_S3_BUCKET
     else {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
 )
+# A million contacts with a few fields are about 100 MB.
+CONTACT_IMPORT_MAX_BYTES = env.integer("CONTACT_IMPORT_MAX_BYTES", 256 * 1024 * 1024, minimum=1024)
 # 10,000 recipients with variables fit in 12 MB; Meta's webhooks are 3 MB at most.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("REQUEST_MAX_BYTES", 12 * 1024 * 1024, minimum=1024)
 
@@ -333,6 +335,7 @@ RETENTION_DAYS = env.days(
         "send_attempts": 90,
         "counters": 90,
         "idempotency": 1,
+        "imports": 90,
         "otp": 30,
         "audit": 730,
         "webhook_bodies": 14,

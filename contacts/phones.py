@@ -42,7 +42,7 @@ def phone_normalise(value: str, country: str) -> str:
         raise BadPhone("must have 8 to 20 characters")
     if _STRANGE.search(text):
         raise BadPhone("is not a phone number")
-    if _former(text):
+    if is_former_number(text):
         return text
     if text.startswith("00"):
         text = "+" + text[2:]
@@ -85,7 +85,7 @@ def _can_exist(number: phonenumbers.PhoneNumber) -> bool:
     return former is not None and former.fullmatch(phonenumbers.national_significant_number(number)) is not None
 
 
-def _former(text: str) -> bool:
+def is_former_number(text: str) -> bool:
     """Digits with country code in a form that was renumbered lately."""
     return text.isascii() and any(
         text.startswith(str(code)) and national.fullmatch(text, len(str(code)))

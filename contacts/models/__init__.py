@@ -1,4 +1,5 @@
 from contacts.models.contact import Contact, Identity, ServiceWindow
+from contacts.models.contact_import import ContactImport, ImportMapping, ImportProblem
 from contacts.models.custom_field import CustomField
 from contacts.models.group import Group, GroupMember
 from contacts.models.opt_out_policy import OptOutPolicy
@@ -7,10 +8,13 @@ from contacts.models.suppression import Suppression
 
 __all__ = [
     "Contact",
+    "ContactImport",
     "CustomField",
     "Group",
     "GroupMember",
     "Identity",
+    "ImportMapping",
+    "ImportProblem",
     "OptOutPolicy",
     "Segment",
     "ServiceWindow",

@@ -162,10 +162,20 @@ def _change_members(statement: str, group_id: int, contact_ids: Sequence[int], a
     return int(row[0])
 
 
-def _name(name: str) -> str:
+def group_name_clean(name: str) -> str:
+    """A group's name in one line of 1 to 80 characters. Raises `ValueError`."""
     name = " ".join(name.replace("\x00", "").split())
     if not name:
-        raise InvalidInput("invalid_name", "A group needs a name.", {"name": "is required"})
+        raise ValueError("is required")
     if len(name) > 80:
-        raise InvalidInput("invalid_name", "The name is too long.", {"name": "must have at most 80 characters"})
+        raise ValueError("must have at most 80 characters")
     return name
+
+
+def _name(name: str) -> str:
+    try:
+        return group_name_clean(name)
+    except ValueError as error:
+        raise InvalidInput(
+            "invalid_name", "A group needs a name of 1 to 80 characters.", {"name": str(error)}
+        ) from error

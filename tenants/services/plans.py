@@ -103,18 +103,32 @@ def limit_check(*, organization: PlanOwner, what: Countable, adding: int = 1) ->
     Call it inside the transaction of the insert: a lock until its end keeps two callers from both taking the last
     place. Nothing is asked of the database beyond the cached plan when there is no limit.
     """
-    limit = getattr(_plan_required(organization), what)
-    if limit is None:
+    found = _used_locked(organization, what)
+    if found is None:
         return
-    if not connection.in_atomic_block:
-        raise RuntimeError("limit_check counts for an insert in the same transaction: open it first")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"plan:{organization.pk}:{what}"])
-    used = _COUNTERS[what](organization, limit)
+    limit, used = found
     if used + adding > limit:
         raise LimitReached(
             "plan_limit_reached", f"The plan allows {limit} {what}; {used} are in use.", {what: "plan limit reached"}
         )
+
+
+def limit_room(*, organization: PlanOwner, what: Countable) -> int | None:
+    """How many more users, channels or contacts the plan has room for; None for no limit. Locks as `limit_check`."""
+    found = _used_locked(organization, what)
+    return None if found is None else max(0, found[0] - found[1])
+
+
+def _used_locked(organization: PlanOwner, what: Countable) -> tuple[int, int] | None:
+    """(limit, in use), with the lock on the last place taken; None without a limit."""
+    limit = getattr(_plan_required(organization), what)
+    if limit is None:
+        return None
+    if not connection.in_atomic_block:
+        raise RuntimeError("limit_check counts for an insert in the same transaction: open it first")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"plan:{organization.pk}:{what}"])
+    return limit, _COUNTERS[what](organization, limit)
 
 
 def quota_take(*, organization: PlanOwner, count: int) -> None:
