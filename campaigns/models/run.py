@@ -84,6 +84,7 @@ class SkippedRecipient(models.Model):
 
     class Reason(models.TextChoices):
         SUPPRESSED = "suppressed", _("Blocked, or opted out of everything")
+        NO_PRICE = "no_price", _("No price for this destination")
         OPTED_OUT = "opted_out", _("Opted out of marketing")
         WINDOW_CLOSED = "window_closed", _("Has not written within the last 24 hours")
         NO_ADDRESS = "no_address", _("Cannot be reached through this channel")

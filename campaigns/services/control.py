@@ -12,6 +12,7 @@ from audit.services.recording import audit_record
 from campaigns.audience import audience_is_empty
 from campaigns.models import Campaign, Run, Schedule, Variant
 from campaigns.personalisation import contact_values, content_personalise
+from campaigns.services.charging import retry_check
 from campaigns.services.content import content_check
 from campaigns.services.launch_sql import address_kinds
 from campaigns.services.moves import Move, batch_move
@@ -132,7 +133,8 @@ def campaign_cancel(*, campaign_id: int) -> None:
 def campaign_retry_failed(*, campaign_id: int, run_id: int | None = None) -> Run:
     """Queue the failed messages of a run (the newest one by default) again, and nothing else.
 
-    Raises `NotFound`, `Conflict` (nothing_failed, campaign_paused, channel_not_connected).
+    Raises `NotFound`, `Conflict` (nothing_failed, campaign_paused, channel_not_connected), `LimitReached`
+    insufficient_credits.
     """
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
@@ -145,6 +147,7 @@ def campaign_retry_failed(*, campaign_id: int, run_id: int | None = None) -> Run
         if not Message.objects.filter(campaign_run_id=run.pk, status=Message.Status.FAILED).exists():
             raise Conflict("nothing_failed", "No message of this run failed.")
         _sendable_check(campaign)
+        retry_check(run_id=run.pk)
         Run.objects.filter(pk=run.pk).update(
             status=Run.Status.SENDING if run.phase == Run.Phase.QUEUED else run.status,
             job=Run.Job.RETRY,

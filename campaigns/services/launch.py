@@ -46,7 +46,7 @@ class Piece:
 def piece_queue(*, organization: PlanOwner, plan: LaunchPlan, limit: int) -> Piece | None:
     """Queue the next `limit` recipients of the run; None when somebody paused, ended or overtook the run meanwhile.
 
-    Raises `LimitReached` when the organisation's plan has no room for a single message more.
+    Raises `LimitReached` when the organisation's plan has no room for a single message more, or who pays no credits.
     """
     try:
         return _piece(organization, plan, limit)
@@ -88,13 +88,16 @@ def _insert(plan: LaunchPlan, limit: int) -> Piece:
     schema, channel_id = connection.schema_name, plan.channel.id
     statement = launch_sql(plan, schema=schema, now=now)
     window = {"after": plan.run.cursor, "until": plan.run.last_key, "limit": limit}
-    inserted, at_once, looked_at, last_key, odd = _execute(statement, window)
+    inserted, at_once, is_short, looked_at, last_key, odd = _execute(statement, window)
     if odd:
         rows = [_row(plan, entry) for entry in odd]
-        more, more_at_once = _execute(
+        more, more_at_once, more_short = _execute(
             one_by_one_sql(plan, schema=schema, now=now), {"rows": orjson.dumps(rows).decode()}
         )
-        inserted, at_once = inserted + more, at_once + more_at_once
+        inserted, at_once, is_short = inserted + more, at_once + more_at_once, is_short or more_short
+    if is_short:
+        # Undone with the transaction; what is paid for so far goes out, and after a top-up the run goes on here.
+        raise LimitReached("insufficient_credits", "Not enough credits for the next recipients.")
     if at_once:
         transaction.on_commit(partial(lane_wake, schema, channel_id))
     return Piece(looked_at, inserted, last_key or 0)

@@ -11,18 +11,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from billing.credits_sql import HOLD, SHORT
+from billing.pricing import PriceList
+from billing.pricing_sql import TARIFF_OF, UNITS, price_params
 from campaigns.audience import AudienceQuery, audience_query
 from campaigns.models import Campaign, Run, Variant
 from campaigns.rendering import SqlParts, ValueLimits, content_sql, odd_sql, value_limits
+from campaigns.services.charging import campaign_charge
 from campaigns.services.zones import DueSql, due_sql
 from messaging.drivers.base import Driver
 from messaging.models import MessageTemplate
 from messaging.models.message import PRIORITY_CAMPAIGN
 from messaging.services.channels import ChannelSnapshot
-from messaging.services.insert import COUNTED, LOOKED_AFTER, OPTED_OUT, SUPPRESSED, WINDOW_OPEN, statement_fill
+from messaging.services.insert import (
+    COUNTED,
+    LOOKED_AFTER,
+    OPTED_OUT,
+    SUPPRESSED,
+    WINDOW_OPEN,
+    statement_fill,
+    statement_parts,
+)
 from messaging.services.template_guard import template_category
 from tenants.connection import connection
 
+MARKETING: Final = MessageTemplate.Category.MARKETING
 # Walks through 0 to 99 in leaps: any 100 recipients in a row are spread exactly by the percentages, and few ones well.
 _STRIDE: Final = 61
 
@@ -50,22 +63,35 @@ judged AS MATERIALIZED (
                 WHEN {odd} THEN 'odd' END AS verdict
     FROM given)"""
 
+# The same rows with their content and its price, when somebody pays; without a price nothing is sent there.
+_PRICED: Final = f"""
+{TARIFF_OF.replace("{rows}", "judged")},
+written AS MATERIALIZED (
+    SELECT judged.key, contact_id, address, variant, due_at, detail, verdict, {{type}} AS content_type,
+           CASE WHEN verdict IS NULL OR verdict = 'odd' THEN {{content}} END AS message
+    FROM judged),
+priced AS MATERIALIZED (
+    SELECT written.key, contact_id, address, variant, due_at, detail, content_type, message, tariff,
+           {UNITS.replace("{content}", "message")} AS units, price,
+           CASE WHEN price IS NULL AND (verdict IS NULL OR verdict = 'odd') THEN 'no_price' ELSE verdict END AS verdict
+    FROM written LEFT JOIN tariff_of USING (key)),"""  # noqa: S608  our own text
+
 # What is done with `judged` rows: the columns of an audience, variant, due_at, type, content and verdict.
-_QUEUE: Final = """
+_QUEUE: Final = """{priced}
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         is_marketing, due_at, queued_at, campaign_run_id, campaign_variant_id)
+         is_marketing, due_at, queued_at, campaign_run_id, campaign_variant_id{credit_columns})
     SELECT uuidv7(), %(channel)s, contact_id, 'out', CASE WHEN due_at IS NULL THEN 'queued' ELSE 'scheduled' END,
            %(priority)s, address, {type}, {content}, false, 'campaign', %(is_marketing)s, due_at, %(now)s,
-           %(run)s, variant
-    FROM judged WHERE verdict IS NULL ORDER BY key
+           %(run)s, variant{credit_values}
+    FROM {source} WHERE verdict IS NULL ORDER BY key
     ON CONFLICT (campaign_run_id, address) WHERE campaign_run_id IS NOT NULL DO NOTHING
-    RETURNING campaign_variant_id, due_at),
+    RETURNING campaign_variant_id, due_at{price}),
 skipped AS (
     INSERT INTO {schema}.campaigns_skippedrecipient (run_id, address, contact_id, reason, detail)
     SELECT %(run)s, COALESCE(address, '#' || contact_id), contact_id, verdict, left(detail, 300)
-    FROM judged WHERE verdict <> 'odd' ORDER BY key
+    FROM {source} WHERE verdict <> 'odd' ORDER BY key
     ON CONFLICT (run_id, address) DO NOTHING
     RETURNING reason),
 run_counted AS (
@@ -75,8 +101,18 @@ run_counted AS (
     UNION ALL
     SELECT %(run)s, 0, date_trunc('minute', now()), 'held.' || reason, count(*) FROM skipped GROUP BY reason),
 {counted},
-{looked_after}
-SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM inserted WHERE due_at IS NULL)"""
+{looked_after}{hold}
+SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM inserted WHERE due_at IS NULL), {short}"""
+# The parts of the statement that are there only when somebody pays.
+_CHARGED: Final = {
+    "credit_columns": ", credit_account_id, price, credit_state",
+    "credit_values": ", %(account)s, price * units, 'held'",
+    "price": ", price",
+    "source": "priced",
+    "hold": f",\n{HOLD.replace('{run}', '%(run)s').replace('{bulk}', 'NULL::uuid')}",
+    "short": SHORT,
+}
+_FREE: Final = {**dict.fromkeys(_CHARGED, ""), "source": "judged", "short": "false"}
 
 # What the caller must know besides: how far it came, and the rows that need a closer look.
 _PROGRESS: Final = """,
@@ -120,6 +156,9 @@ class LaunchPlan:
     versions: tuple[Version, ...]
     sample: int | None = None
     is_marketing: bool = True
+    # Who pays, and the prices; None when nobody is charged.
+    account_id: int | None = None
+    prices: PriceList | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +176,11 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
     """
     sample = campaign.sample_percent if run.phase == Run.Phase.SAMPLE else None
     versions = versions_of(campaign, run, channel.driver)
+    categories = _template_categories(channel, versions)
+    is_marketing = campaign.category == Campaign.Category.MARKETING or MARKETING in categories
+    charge = campaign_charge(
+        campaign, channel, category=next(iter(sorted(categories - {""})), ""), is_marketing=is_marketing
+    )
     return LaunchPlan(
         campaign,
         run,
@@ -144,13 +188,14 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
         audience_query(campaign, address_kinds=address_kinds(channel.driver)),
         versions,
         sample,
-        campaign.category == Campaign.Category.MARKETING or _has_marketing_template(channel, versions),
+        is_marketing,
+        *(charge or (None, None)),
     )
 
 
-def _has_marketing_template(channel: ChannelSnapshot, versions: Sequence[Version]) -> bool:
-    """Whatever the campaign calls itself: a template of that category is marketing."""
-    categories = (
+def _template_categories(channel: ChannelSnapshot, versions: Sequence[Version]) -> set[str]:
+    """Whatever the campaign calls itself: a template of the category MARKETING is marketing."""
+    return {
         template_category(
             schema=connection.schema_name,
             kind=channel.kind,
@@ -158,8 +203,7 @@ def _has_marketing_template(channel: ChannelSnapshot, versions: Sequence[Version
             content=version.content,
         )
         for version in versions
-    )
-    return MessageTemplate.Category.MARKETING in categories
+    }
 
 
 def address_kinds(driver: Driver) -> Sequence[str]:
@@ -226,27 +270,42 @@ def judged_sql(
 def launch_sql(plan: LaunchPlan, *, schema: str, now: datetime) -> Statement:
     """The whole statement; the caller adds `after`, `until` and `limit`.
 
-    Answers (inserted, of these for at once, looked at, last key, rows that need a closer look as JSON or NULL).
+    Answers (inserted, of these for at once, whether there were too few credits, looked at, last key, rows that need a
+    closer look as JSON or NULL).
     """
     parts = SqlParts()
     contents = {version.variant_id: content_sql(version.content, parts) for version in plan.versions}
     types = {v.variant_id: f"{parts.parameter(v.content['type'])}::text" for v in plan.versions}
     judged = judged_sql(plan, parts, schema=schema, now=now)
-    queue = {
-        "content": _by_variant(plan.versions, lambda version: contents[version.variant_id]),
-        "type": _by_variant(plan.versions, lambda version: types[version.variant_id]),
-    }
-    text = _fill("WITH" + judged.sql + "," + _QUEUE + _PROGRESS, schema, queue)
+    content = _by_variant(plan.versions, lambda version: contents[version.variant_id])
+    content_type = _by_variant(plan.versions, lambda version: types[version.variant_id])
+    text = _fill("WITH" + judged.sql + "," + _queue(plan, content_type, content) + _PROGRESS, schema, {})
     return Statement(text, {**judged.params, **parts.params, **_queue_params(plan, schema=schema, now=now)})
 
 
 def one_by_one_sql(plan: LaunchPlan, *, schema: str, now: datetime) -> Statement:
     """The same for rows that were rendered and judged outside; the caller adds `rows` as JSON text.
 
-    Answers (inserted, of these for at once).
+    Answers (inserted, of these for at once, whether there were too few credits).
     """
-    text = _fill("WITH" + _ONE_BY_ONE + "," + _QUEUE, schema, {"content": "content", "type": "type"})
+    text = _fill("WITH" + _ONE_BY_ONE + "," + _queue(plan, "judged.type", "judged.content"), schema, {})
     return Statement(text, _queue_params(plan, schema=schema, now=now))
+
+
+def priced_sql(plan: LaunchPlan, parts: SqlParts) -> str:
+    """The common table expressions from `judged` to `priced`, for a plan that is charged."""
+    contents = {version.variant_id: content_sql(version.content, parts) for version in plan.versions}
+    content = _by_variant(plan.versions, lambda version: contents[version.variant_id])
+    return _PRICED.replace("{type}", "''").replace("{content}", content)
+
+
+def _queue(plan: LaunchPlan, content_type: str, content: str) -> str:
+    if plan.prices is None:
+        parts = {"priced": "", "type": content_type, "content": content, **_FREE}
+    else:
+        priced = _PRICED.replace("{type}", content_type).replace("{content}", content)
+        parts = {"priced": priced, "type": "content_type", "content": "message", **_CHARGED}
+    return statement_parts(_QUEUE, parts)
 
 
 def _window_from(plan: LaunchPlan, version: Version, parts: SqlParts, now: datetime) -> str:
@@ -271,6 +330,8 @@ def _queue_params(plan: LaunchPlan, *, schema: str, now: datetime) -> dict[str, 
         "priority": PRIORITY_CAMPAIGN,
         "is_marketing": plan.is_marketing,
         "now": now,
+        "account": plan.account_id,
+        **(price_params(plan.prices) if plan.prices is not None else {}),
     }
 
 

@@ -7,9 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from billing.pricing import Cost, cost_sum
+from billing.pricing_sql import price_params
+from billing.services.payers import balance_of
 from campaigns.audience import audience_last_key
 from campaigns.forecast import Batch, Course, Forecast, forecast
 from campaigns.models import Campaign, Run
@@ -17,7 +21,7 @@ from campaigns.rendering import SqlParts, content_sql
 from campaigns.reports import run_totals
 from campaigns.services.content import content_check
 from campaigns.services.control import campaign_get
-from campaigns.services.launch_sql import LaunchPlan, Statement, judged_sql, launch_plan
+from campaigns.services.launch_sql import LaunchPlan, Statement, judged_sql, launch_plan, priced_sql
 from campaigns.services.progress import ACTIVE
 from campaigns.services.zones import DueSql, campaign_quiet_hours, run_local_time, zone_sql
 from campaigns.timing import recipient_due
@@ -38,9 +42,9 @@ _ODD: Final = "odd"
 
 _COUNT: Final = """
 WITH {judged}
-SELECT COALESCE(verdict, ''), zone, count(*), min(key), max(key) FROM (
-    SELECT verdict, due_at AS zone, key FROM judged) AS counted
-GROUP BY 1, 2
+SELECT COALESCE(verdict, ''), zone, count(*), min(key), max(key), tariff, sum(units) FROM (
+    SELECT verdict, due_at AS zone, key, {tariff} AS tariff, {units} AS units FROM {source}) AS counted
+GROUP BY 1, 2, 6
 """
 
 
@@ -64,6 +68,14 @@ class CampaignPlan:
     starts_at: datetime | None
     ends_at: datetime | None
     problems: tuple[str, ...] = ()
+    # What it costs and what the account that pays has; None when nobody is charged.
+    cost: Cost | None = None
+    available: Decimal | None = None
+
+    @property
+    def credits_suffice(self) -> bool:
+        """Whether the account that pays, if there is one, has enough now."""
+        return self.cost is None or self.available is None or self.cost.total <= self.available
 
     @property
     def skipped_total(self) -> int:
@@ -75,6 +87,9 @@ class CampaignPlan:
 class _Counts:
     by_verdict: Counter[str] = field(default_factory=Counter)
     by_zone: Counter[str] = field(default_factory=Counter)
+    # Tariff -> messages, and the units (messages or segments) that are paid.
+    by_tariff: Counter[int] = field(default_factory=Counter)
+    units: Counter[int] = field(default_factory=Counter)
     is_exact: bool = True
 
 
@@ -84,6 +99,7 @@ def campaign_plan(*, campaign_id: int, seconds: float = SECONDS, occurrence_at: 
     now = datetime.now(UTC)
     run = Run(campaign=campaign, occurrence_at=occurrence_at or now, phase=Run.Phase.ALL, pk=0)
     counts, problems = _Counts(), _problems(campaign)
+    plan: LaunchPlan | None = None
     try:
         channel = channel_by_uuid(schema=connection.schema_name, uuid=campaign.channel.uuid)
         plan = launch_plan(campaign, run, channel)
@@ -92,7 +108,16 @@ def campaign_plan(*, campaign_id: int, seconds: float = SECONDS, occurrence_at: 
         problems.append(str(error))
     except ServiceError as error:
         problems.append(error.message)
-    return _assemble(campaign, run, counts, now=now, problems=problems)
+    return replace(_assemble(campaign, run, counts, now=now, problems=problems), **_costs(plan, counts))
+
+
+def _costs(plan: LaunchPlan | None, counts: _Counts) -> dict[str, Any]:
+    if plan is None or plan.prices is None or plan.account_id is None:
+        return {}
+    prices = {price.tariff_id: price for price in plan.prices.by_prefix.values() if price is not None}
+    parts = [(prices[tariff], number, counts.units[tariff]) for tariff, number in counts.by_tariff.items()]
+    cost = cost_sum(parts, unpriced=counts.by_verdict["no_price"])
+    return {"cost": cost, "available": balance_of(plan.account_id)}
 
 
 def _problems(campaign: Campaign) -> list[str]:
@@ -120,8 +145,11 @@ def _count(plan: LaunchPlan, *, now: datetime, seconds: float) -> _Counts:
         if not rows:
             return counts
         first = first or min(row[3] for row in rows)
-        for verdict, zone, number, _, key in rows:
+        for verdict, zone, number, _, key, tariff, units in rows:
             counts.by_verdict[verdict] += number
+            if tariff is not None and verdict in ("", _ODD):
+                counts.by_tariff[tariff] += number
+                counts.units[tariff] += int(units)
             if verdict in ("", _ODD):
                 counts.by_zone[zone] += number
             after = max(after, key)
@@ -130,10 +158,16 @@ def _count(plan: LaunchPlan, *, now: datetime, seconds: float) -> _Counts:
 
 
 def _projected(counts: _Counts, share: float) -> _Counts:
-    scaled = [
-        Counter({name: round(n / share) for name, n in part.items()}) for part in (counts.by_verdict, counts.by_zone)
-    ]
-    return _Counts(scaled[0], scaled[1], is_exact=False)
+    def scaled(part: Counter[Any]) -> Counter[Any]:
+        return Counter({name: round(number / share) for name, number in part.items()})
+
+    return _Counts(
+        scaled(counts.by_verdict),
+        scaled(counts.by_zone),
+        scaled(counts.by_tariff),
+        scaled(counts.units),
+        is_exact=False,
+    )
 
 
 def _count_sql(plan: LaunchPlan, *, now: datetime) -> Statement:
@@ -146,7 +180,12 @@ def _count_sql(plan: LaunchPlan, *, now: datetime) -> Statement:
     else:
         zone, params = "%(campaign_zone)s::text", {"campaign_zone": campaign.zone}
     judged = judged_sql(plan, parts, schema=connection.schema_name, now=now, due=DueSql(zone, params))
-    return Statement(_COUNT.replace("{judged}", judged.sql), judged.params)
+    if plan.prices is None:
+        text = _COUNT.replace("{tariff}", "NULL::bigint").replace("{units}", "0").replace("{source}", "judged")
+        return Statement(text.replace("{judged}", judged.sql), judged.params)
+    priced = f"{judged.sql},{priced_sql(plan, parts)}".rstrip().rstrip(",")
+    text = _COUNT.replace("{tariff}", "tariff").replace("{units}", "units").replace("{source}", "priced")
+    return Statement(text.replace("{judged}", priced), {**judged.params, **parts.params, **price_params(plan.prices)})
 
 
 def _assemble(campaign: Campaign, run: Run, counts: _Counts, *, now: datetime, problems: list[str]) -> CampaignPlan:

@@ -111,7 +111,12 @@ def _statement(schema: str, is_charged: bool) -> str:
 
 def statement_fill(text: str, schema: str, parts: Mapping[str, str]) -> str:
     """`text` with its named parts put in, in their order, and `{schema}` in all of it quoted. None comes from users."""
-    for name, part in (*parts.items(), ("schema", sql.Identifier(schema).as_string(None))):
+    return statement_parts(text, {**parts, "schema": sql.Identifier(schema).as_string(None)})
+
+
+def statement_parts(text: str, parts: Mapping[str, str]) -> str:
+    """`text` with its named parts put in, in their order."""
+    for name, part in parts.items():
         text = text.replace(f"{{{name}}}", part)
     return text
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from django_tenants.utils import schema_context
 
+from tests.campaigns.conftest import make_campaign, make_contacts, no_wake_ups, work  # noqa: F401  fixtures
+from tests.messaging.dispatch.conftest import engine, sandbox, wait_until  # noqa: F401  fixtures
+
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:

@@ -20,7 +20,6 @@ from messaging.models import Message
 from messaging.services.messages import message_cancel, message_retry
 from tenants.errors import LimitReached
 from tenants.models import Membership, User
-from tests.messaging.dispatch.conftest import engine, sandbox, wait_until  # noqa: F401  fixtures
 
 
 @pytest.fixture
@@ -140,7 +139,7 @@ def test_a_member_with_credits_pays_from_them_and_others_from_the_organisation(s
         User.objects.filter(email__in=["ada@example.com", "grace@example.com"]).delete()
 
 
-def test_sent_messages_are_spent_and_failed_ones_given_back(setting, send, books, engine, wait_until):  # noqa: F811
+def test_sent_messages_are_spent_and_failed_ones_given_back(setting, send, books, engine, wait_until):
     organization, _, channel = setting
     send(organization, channel, 4, first=10)
     with schema_context(organization.schema_name):
@@ -220,7 +219,7 @@ def test_cancelling_gives_back_and_trying_again_reserves_again(setting, send, bo
     assert books(organization) == (1, 0, None)
 
 
-def test_a_doubt_that_is_given_up_gives_back(setting, send, books, engine, wait_until):  # noqa: F811
+def test_a_doubt_that_is_given_up_gives_back(setting, send, books, engine, wait_until):
     organization, _, channel = setting
     send(organization, channel, 1, origin="campaign")
     with schema_context(organization.schema_name), connection.cursor() as cursor:
