@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from contacts.merging import contacts_merge
 from contacts.models import Contact, Identity
@@ -124,6 +125,12 @@ def contacts_seen(*, sightings: Iterable[tuple[int, datetime, str]]) -> None:
             " WHERE contact.id = locked.id AND contact.id = row.id",
             {"ids": ids, "at": [latest[key][0] for key in ids], "names": [_clean(latest[key][1]) for key in ids]},
         )
+
+
+def contact_name_learn(*, contact_id: int, name: str) -> bool:
+    """Give a contact the name that a provider tells; False when it has one by now: what people entered stays."""
+    found = Contact.objects.filter(pk=contact_id, name="")
+    return bool(found.update(name=_clean(name), updated_at=timezone.now()))
 
 
 def _owners(pairs: Iterable[Pair]) -> dict[Pair, int]:

@@ -14,6 +14,7 @@ from contacts.services.windows import windows_open
 from messaging.drivers.base import ReceivedMessage
 from messaging.inbound.changes import ACTS, changes_apply
 from messaging.inbound.opt_outs import opt_outs_apply
+from messaging.inbound.profiles import profiles_note
 from messaging.media.receiving import media_forget, media_note
 from messaging.models.message import PRIORITY_CONVERSATION
 from messaging.services.counters import counts_note
@@ -92,6 +93,10 @@ def _store(channel_id: int, messages: Sequence[ReceivedMessage]) -> None:
         )
         _change(channel_id, [message for message, _ in fresh])
         opt_outs_apply(channel_id=channel_id, received=fresh)
+        profiles_note(
+            channel_id=channel_id,
+            written=[(message.identities[0][0], contact) for message, contact in fresh if not message.name],
+        )
         contacts_seen(sightings=[(contact, message.at, message.name) for message, contact in fresh])
         message_events_publish(events=[(message_id, "message.received") for message_id in sorted(stored.values())])
     counts_note(schema=connection.schema_name)

@@ -30,14 +30,24 @@ class InstagramDriver(ChatDriver, InstagramConnect):
     # Meta: 100 texts a second and account.
     default_rate: ClassVar[int] = 100
     text_limit: ClassVar[TextLimit] = TextLimit(1000, in_bytes=True)
+    profile_fields: ClassVar[str] = "name,username"
 
     def messages_url(self, channel: ChannelInfo) -> str:
-        """Instagram's own login has its own host; tokens of the page know "me" as the page of the account."""
+        """Tokens of the page know "me" as the page of the account."""
         if is_instagram_login(channel.config):
-            own = replace(channel, base_url=channel.config.get("instagram_graph_url") or channel.base_url)
-            return f"{graph_url(own)}/{channel.external_id}/messages"
+            return f"{graph_url(_own_host(channel))}/{channel.external_id}/messages"
         return f"{graph_url(channel)}/{channel.account_id or 'me'}/messages"
+
+    def profile_url(self, channel: ChannelInfo, address: str) -> str:
+        return super().profile_url(_own_host(channel), address)
 
     def kind_of_message(self, channel: ChannelInfo, content: Mapping[str, Any]) -> dict[str, str]:
         """Instagram knows no `messaging_type`, but for the tag."""
         return super().kind_of_message(channel, content) if content.get("tag") else {}
+
+
+def _own_host(channel: ChannelInfo) -> ChannelInfo:
+    """Instagram's own login has its own host."""
+    if not is_instagram_login(channel.config):
+        return channel
+    return replace(channel, base_url=channel.config.get("instagram_graph_url") or channel.base_url)

@@ -28,6 +28,7 @@ class MessengerDriver(ChatDriver, PageConnect):
     # Meta counts per page and day (200 x people in conversation) and names no rate per second; 613 slows down.
     default_rate: ClassVar[int] = 40
     text_limit: ClassVar[TextLimit] = TextLimit(2000)
+    profile_fields: ClassVar[str] = "first_name,last_name"
 
     def messages_url(self, channel: ChannelInfo) -> str:
         return f"{graph_url(channel)}/{channel.external_id}/messages"

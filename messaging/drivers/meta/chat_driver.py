@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -27,7 +28,8 @@ from messaging.drivers.base import (
 from messaging.drivers.meta import chat_content, chat_webhook
 from messaging.drivers.meta.chat_errors import ERRORS, SENT_ALTHOUGH
 from messaging.drivers.meta.errors import error_codes, error_envelope
-from messaging.drivers.meta.graph import SECRET_FIELDS, json_post
+from messaging.drivers.meta.graph import SECRET_FIELDS, authorization, graph_url, json_post
+from messaging.drivers.profiles import ProfileDriver
 
 # Meta: with the tag HUMAN_AGENT a person may answer for seven days.
 AGENT_WINDOW: Final = timedelta(days=7)
@@ -62,7 +64,7 @@ FILE_LIMITS: Final[Mapping[str, MediaLimit]] = {
 _SENT_NOTE: Final = "Meta reported an error and sent the message all the same."
 
 
-class ChatDriver(Driver):
+class ChatDriver(Driver, ProfileDriver):
     """A product of the Messenger Platform. Subclasses say what it is called, where it sends and how it is limited."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
@@ -78,6 +80,8 @@ class ChatDriver(Driver):
     # `object` of its webhooks.
     webhook_object: ClassVar[str]
     text_limit: ClassVar[chat_content.TextLimit]
+    # What is asked of a person's profile.
+    profile_fields: ClassVar[str]
 
     def messages_url(self, channel: ChannelInfo) -> str:
         """The address that messages are posted to."""
@@ -144,6 +148,20 @@ class ChatDriver(Driver):
         answer = _answer(response)
         if answer is None or not answer.get("recipient_id"):
             raise ERRORS.in_response(response)
+
+    def profile_url(self, channel: ChannelInfo, address: str) -> str:
+        """The address of a person's profile."""
+        return f"{graph_url(channel)}/{quote(address, safe='')}?fields={self.profile_fields}"
+
+    def build_profile(self, channel: ChannelInfo, address: str) -> HttpRequest:
+        return HttpRequest("GET", self.profile_url(channel, address), authorization(channel))
+
+    def read_profile(self, response: HttpResponse) -> str:
+        answer = _answer(response)
+        if answer is None:
+            raise ERRORS.in_response(response)
+        full = " ".join(str(answer[name]) for name in ("first_name", "last_name") if answer.get(name))
+        return str(answer.get("name") or full or answer.get("username") or "").strip()
 
     def split(self, payload: Mapping[str, Any]) -> Iterator[WebhookPart]:
         return chat_webhook.split(payload, webhook_object=self.webhook_object, route_kind=self.route_kind)
