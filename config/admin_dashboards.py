@@ -13,22 +13,27 @@ from messaging.admin.channel_health import channels_health
 from messaging.models import Channel
 from tenants.models import AgendaItem, ChannelHealth, InboundEvent, Organization, SupportAccess
 from tenants.services.organizations import customer_organizations
+from webhooks_app.models import Endpoint
 
 # More cards than this are no overview; the channel list has them all.
 CHANNELS_SHOWN: Final = 30
 TROUBLE_SHOWN: Final = 8
 _COUNTED: Final = 1_000
+# A receiver that is down for a moment is no news: what it missed is delivered by itself.
+_WEBHOOK_FAILING: Final = timedelta(hours=1)
 
 
 def organization_dashboard(request: HttpRequest) -> dict[str, Any]:
-    """Today's figures per channel, the worst channels first, and their sum."""
+    """Today's figures per channel, the worst channels first, and their sum; webhooks that nothing reaches."""
+    webhooks = _webhooks_in_trouble() if request.user.has_perm("webhooks_app.view_endpoint") else []
     if not request.user.has_perm("messaging.view_channel"):
-        return {"cards": [], "totals": None}
+        return {"cards": [], "totals": None, "webhooks": webhooks}
     trouble_first = Channel.objects.annotate(works=Count("pk", filter=Q(status=Channel.Status.CONNECTED)))
     channels = list(trouble_first.order_by("works", "name")[: CHANNELS_SHOWN + 1])
     health = channels_health(channels=channels)
     names = ("accepted", "sent", "delivered", "failed", "received")
     return {
+        "webhooks": webhooks,
         "totals": {name: sum(getattr(item.day, name) for item in health.values()) for name in names},
         "cards": [{"channel": channel, "health": health[channel.pk]} for channel in channels[:CHANNELS_SHOWN]],
         "today": timezone.now().astimezone(UTC),
@@ -36,6 +41,13 @@ def organization_dashboard(request: HttpRequest) -> dict[str, Any]:
         "may_send": request.user.has_perm("messaging.add_message"),
         "may_connect": request.user.has_perm("messaging.add_channel"),
     }
+
+
+def _webhooks_in_trouble() -> list[Endpoint]:
+    """Switched off by us, or without a success for a while: those that somebody has to look at, the longest first."""
+    failing = Q(is_active=True, failing_since__lt=timezone.now() - _WEBHOOK_FAILING)
+    rows = Endpoint.objects.filter(Q(is_active=False) & ~Q(disabled_reason="") | failing, deleted_at__isnull=True)
+    return list(rows.order_by("is_active", "failing_since", "pk")[:TROUBLE_SHOWN])
 
 
 def public_dashboard(request: HttpRequest) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
-from config.egress import PinnedUrl, UrlRefused, networks_read, resolve_public
+from config.egress import PinnedUrl, UrlRefused
 from tenants.agenda import process_name
 from tenants.fields import decrypt
 from tenants.lanes.store import DATABASE_AWAY, LaneStore
@@ -261,9 +261,8 @@ class EndpointLane:
         now, known = time.monotonic(), self._target
         if known and known.url == url and known.pinned and now - known.resolved_at < RESOLVE_EVERY:
             return known.pinned, "", known.resolved_at
-        networks = networks_read(settings.EGRESS_ALLOWED_NETWORKS)
         try:
-            return await asyncio.to_thread(resolve_public, url, allowed_networks=networks), "", now
+            return await self._transport.resolve(url), "", now
         except UrlRefused as error:
             return None, error.message, now
 

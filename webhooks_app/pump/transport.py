@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
+from django.conf import settings
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
 from pyreqwest.response import Response
 
-from config.egress import PinnedUrl
+from config.egress import PinnedUrl, networks_read, resolve_public
 from webhooks_app.pump.outcomes import HEAD_LENGTH, Answer
 
 CONNECT_SECONDS: Final = 5
 # Read on to here, so that the connection can be used again; a longer answer costs it the connection.
 _BODY_MOST: Final = 65_536
+# Look-ups of names at the same time. A name server that does not answer holds one for 10 s and more, so these are more
+# than a process's usual threads, and none of those: dead names must not keep the others waiting.
+_LOOKUPS_MOST: Final = 64
 # Clients that are kept; each is one receiver's connections (about 0.1 MB, 10 ms to make).
 _CLIENTS_MOST: Final = 512
 _IDLE: Final = timedelta(seconds=50)
@@ -51,6 +58,13 @@ class Transport:
 
     def __init__(self) -> None:
         self._clients: OrderedDict[Key, Client] = OrderedDict()
+        self._names = ThreadPoolExecutor(_LOOKUPS_MOST, thread_name_prefix="webhook-names")
+
+    async def resolve(self, url: str) -> PinnedUrl:
+        """Check `url` and look its name up, in a thread. Raises `UrlRefused`."""
+        networks = networks_read(settings.EGRESS_ALLOWED_NETWORKS)
+        look_up = partial(resolve_public, url, allowed_networks=networks)
+        return await asyncio.get_running_loop().run_in_executor(self._names, look_up)
 
     async def post(self, pinned: PinnedUrl, *, headers: dict[str, str], body: bytes, timeout: float) -> Answer:
         """One attempt; `timeout` in seconds is for the whole exchange. Never raises for what the receiver does."""
@@ -76,7 +90,8 @@ class Transport:
         return Answer(started_at, time.monotonic() - started, code, head, retry_after=retry_after[:100])
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; look-ups that still wait are not waited for."""
+        self._names.shutdown(wait=False, cancel_futures=True)
         while self._clients:
             _, client = self._clients.popitem()
             await client.close()
