@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema
 
 from api.documents import SurfaceDocument
 from api.marketing.errors import PROBLEMS
@@ -43,6 +45,19 @@ operation: Callable[..., Callable[[Any], Any]] = SurfaceDocument(
     with_body=("invalid_json", "body_too_large", "validation_failed"),
     path_schemas={"id": {"type": "integer"}},
 ).operation
+
+
+def file_operation(*, fields: Mapping[str, Any], **options: Any) -> Callable[[Any], Any]:
+    """An operation whose body is a form with a `file`, and the further `fields` (name -> JSON Schema)."""
+    codes = (*options.pop("errors", ()), "invalid_form", "body_too_large", "validation_failed")
+    properties = {"file": {"type": "string", "format": "binary"}, **fields}
+    schema = {"type": "object", "required": ["file"], "properties": properties}
+    decorate = operation(**options, errors=codes)
+
+    def described(handler: Any) -> Any:
+        return extend_schema(request={"multipart/form-data": schema})(decorate(handler))
+
+    return described
 
 
 def data_of(component: str, row: Any, *, message: bool = False, meta: bool = False) -> type[Output]:

@@ -28,6 +28,8 @@ TOO_MANY: Final = _("Too Many Attempts.")
 PROBLEMS: Final[Mapping[str, tuple[int, str | Promise]]] = {
     "invalid_json": (400, _("The body is not valid JSON.")),
     "media_type_unsupported": (400, _("Send the body as application/json.")),
+    "invalid_form": (400, _("Send the file as multipart/form-data, in the field file.")),
+    "import_ended": (400, _("The import has ended.")),
     "campaign_running": (400, _("The campaign is being sent.")),
     "campaign_paused": (400, _("The campaign is paused: resume it.")),
     "campaign_not_paused": (400, _("The campaign is not paused.")),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -13,11 +11,12 @@ from typing import Any, Final
 import orjson
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from openpyxl import Workbook
 
+from api.bodies import BodyInvalid, FieldProblem
 from api.marketing.outputs import MessageRow
 from api.marketing.views.message_rows import message_rows
-from messaging.services.sent_history import BATCH, HistoryFilter, sent_stream
+from config.spreadsheets import SHEET_ROWS, csv_lines, sheet_file
+from messaging.services.sent_history import BATCH, HistoryFilter, sent_messages, sent_stream
 from tenants.connection import connection
 from tenants.services.keys import OrganizationSnapshot
 
@@ -27,17 +26,15 @@ _TYPES: Final = {
     "json": "application/json",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# Rows of a sheet (Excel's limit), without the headings.
-_SHEET_ROWS: Final = 1_048_575
-# What spreadsheets take for the beginning of a formula (OWASP, "CSV injection").
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _PIECE: Final = 64 * 1024
 
 
 def export_response(form: str, chosen: HistoryFilter, *, organization: OrganizationSnapshot) -> StreamingHttpResponse:
-    """The file as a streamed answer. `form`: csv, json or xlsx."""
-    rows = _rows(chosen, organization)
-    body = {"csv": _csv, "json": _json, "xlsx": _xlsx}[form](rows)
+    """The file as a streamed answer. `form`: csv, json or xlsx. Raises `BodyInvalid` when a sheet cannot hold it."""
+    if form == "xlsx" and sent_messages(chosen)[SHEET_ROWS - 1 : SHEET_ROWS].exists():
+        text = f"A sheet holds {SHEET_ROWS - 1} messages: narrow the dates, or take csv."
+        raise BodyInvalid([FieldProblem("format", "too_many_rows", text)])
+    body = {"csv": _csv, "json": _json, "xlsx": _xlsx}[form](_rows(chosen, organization))
     response = StreamingHttpResponse(body, content_type=_TYPES[form])
     name = f"messages-{timezone.now():%Y%m%d-%H%M%S}.{form}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -58,32 +55,17 @@ def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-def _cells(row: MessageRow) -> list[Any]:
-    return [_cell(getattr(row, name)) for name in _COLUMNS]
+def _table(rows: Iterable[MessageRow]) -> Iterator[list[Any]]:
+    return ([_cell(getattr(row, name)) for name in _COLUMNS] for row in rows)
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, str):
-        is_phone = value.startswith("+") and value[1:].isdigit()
-        return f"'{value}" if value.startswith(_FORMULA) and not is_phone else value
-    return "" if value is None else value
-
-
-class _Echo:
-    """A file for the CSV writer that gives back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
 
 
 def _csv(rows: Iterator[MessageRow]) -> Iterator[bytes]:
-    writer = csv.writer(_Echo())
-    # Excel reads UTF-8 only with a mark at the beginning.
-    yield b"\xef\xbb\xbf" + writer.writerow(_COLUMNS).encode()
-    for batch in _batches(rows):
-        yield "".join(writer.writerow(_cells(row)) for row in batch).encode()
+    for batch in _batches(csv_lines(_COLUMNS, _table(rows))):
+        yield "".join(batch).encode()
 
 
 def _json(rows: Iterator[MessageRow]) -> Iterator[bytes]:
@@ -96,16 +78,6 @@ def _json(rows: Iterator[MessageRow]) -> Iterator[bytes]:
 
 
 def _xlsx(rows: Iterator[MessageRow]) -> Iterator[bytes]:
-    with tempfile.TemporaryFile() as file:
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet("messages")
-        sheet.append(list(_COLUMNS))
-        for place, row in enumerate(rows, start=1):
-            if place % _SHEET_ROWS == 0:
-                sheet = book.create_sheet(f"messages {place // _SHEET_ROWS + 1}")
-                sheet.append(list(_COLUMNS))
-            sheet.append(_cells(row))
-        book.save(file)
-        file.seek(0)
+    with sheet_file(_COLUMNS, _table(rows), title="messages") as file:
         while piece := file.read(_PIECE):
             yield piece

@@ -125,11 +125,20 @@ class GroupChange(Output):
 
 
 @dataclass(frozen=True, slots=True)
+class ImportError(Output):  # noqa: A001  the name of its schema
+    component: ClassVar[str] = "ImportError"
+
+    row: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRow(Output):
     component: ClassVar[str] = "Import"
     notes: ClassVar[dict[str, str]] = {
         "status_url": "Ask here while the status is pending or running.",
-        "errors": "The first rows that could not be imported: row, field, reason.",
+        "errors": "The first rows that could not be imported.",
     }
 
     id: int
@@ -140,7 +149,8 @@ class ImportRow(Output):
     updated: int
     skipped: int
     failed: int
-    errors: list[Any]
+    percent_done: float
+    errors: list[ImportError]
     status_url: str
 
 

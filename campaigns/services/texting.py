@@ -126,10 +126,10 @@ def _texts(text: str, named: Mapping[str, str | None]) -> dict[str, str]:
         return dict.fromkeys(named, text)
     addresses = [address for address in named.values() if address is not None]
     contacts = {
-        phone: contact_values(name=name, email=email, phone=phone, custom=custom)
-        for phone, name, email, custom in Contact.objects.filter(phone__in=addresses).values_list(
-            "phone", "name", "email", "custom"
+        contact.phone: contact_values(
+            name=contact.name, email=contact.email, phone=contact.phone or "", custom=contact.custom
         )
+        for contact in Contact.objects.filter(phone__in=addresses).only("phone", "name", "email", "custom")
     }
     return {
         to: personalise(text, contacts.get(address or "") or {"telephone": f"+{address}" if address else ""})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from drf_spectacular.validation import validate_schema
 
@@ -54,7 +55,7 @@ def test_every_promised_operation_is_in_our_document(examples: Any) -> None:
     assert ours["servers"][0]["url"] == "/api"
     known = {(method.upper(), path) for path, methods in ours["paths"].items() for method in methods}
     assert len(examples) == 49
-    assert set(examples) - known - {("POST", "/contacts/import")} == set()
+    assert set(examples) - known == set()
 
 
 def test_our_documents_examples_fit_it_and_errors_have_their_status() -> None:
@@ -112,6 +113,24 @@ def test_contacts(marketer: Marketer, examples: Any) -> None:
     assert marketer.delete(f"/contacts/{contact['id']}").status_code == 204
     assert marketer.get("/contacts").json()["data"] == []
     assert marketer.delete(f"/contacts/{contact['id']}").status_code == 404
+
+
+def test_contacts_are_imported(marketer: Marketer, promise: str) -> None:
+    text = re.search(r"\*\*CSV Format\*\*:\n```csv\n(.*?)```", promise, re.DOTALL)[1]
+    file = SimpleUploadedFile("contacts.csv", text.encode(), content_type="text/csv")
+    own = {"Authorization": f"Bearer {marketer.token}"}
+    done = marketer.client.post("/api/contacts/import", {"file": file}, headers=own)
+    assert done.status_code == 200, done.content
+    assert done.json()["message"] == "Importation terminée"
+    data = done.json()["data"]
+    assert (data["total"], data["imported"], data["created"], data["failed"], data["errors"]) == (2, 2, 2, 0, [])
+    found = {one["name"]: one for one in marketer.get("/contacts").json()["data"]}
+    assert (found["John Doe"]["phone"], found["John Doe"]["group"]) == ("+24162000001", "Clients")
+    assert (found["Jane Smith"]["email"], found["Jane Smith"]["group"]) == ("jane@example.com", "Partners")
+    assert marketer.client.get(data["status_url"], headers=own).json()["data"]["status"] == "completed"
+    nothing = marketer.client.post("/api/contacts/import", {}, headers=own)
+    assert wrong_fields(nothing) == {"file"}
+    assert marketer.post("/contacts/import", {}).status_code == 400
 
 
 def test_contact_groups(marketer: Marketer, examples: Any) -> None:
