@@ -36,6 +36,8 @@ class ServiceForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Those of the class, and of fields that are added.
+        self.aliases = dict(self.field_aliases)
         for field in self.fields.values():
             _dress(field)
 
@@ -50,7 +52,7 @@ class ServiceForm(forms.Form):
         try:
             yield
         except ServiceError as error:
-            found = {self.field_aliases.get(name, name): text for name, text in error.fields.items()}
+            found = {self.aliases.get(name, name): text for name, text in error.fields.items()}
             named = {name: text for name, text in found.items() if name in self.fields}
             for name, text in named.items():
                 self.add_error(name, text)

@@ -302,6 +302,7 @@ MESSAGING_DRIVERS = [
     "messaging.drivers.whatsapp_cloud.driver.WhatsAppCloudDriver",
     "messaging.drivers.messenger.driver.MessengerDriver",
     "messaging.drivers.instagram.driver.InstagramDriver",
+    "messaging.drivers.sms_http.driver.SmsHttpDriver",
 ]
 
 # The engine; the numbers are explained in docs/engine.md

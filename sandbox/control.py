@@ -47,11 +47,13 @@ def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             return json_reply(world.board.as_json())
         case "GET", ["numbers"]:
             rows = [view.number_row(number) for number in world.accounts.numbers.values()]
-            return json_reply({"numbers": rows + [page.as_row() for page in world.pages.by_id.values()]})
+            return json_reply({"numbers": rows + _other_senders(world)})
         case "POST", ["numbers"]:
             return _configure_number(world, json_object(request.body))
         case "POST", ["pages"]:
             return _configure_page(world, json_object(request.body))
+        case "POST", ["senders"]:
+            return _configure_sender(world, json_object(request.body))
         case "POST", ["tokens"]:
             return _token(world, json_object(request.body))
         case "POST", ["templates"]:
@@ -120,6 +122,19 @@ def _configure_number(world: World, body: Json) -> Reply:
             raise BadRequest("registered must be true or false")
         number.registered = body["registered"]
     return json_reply(view.number_row(number), 201)
+
+
+def _other_senders(world: World) -> list[dict[str, object]]:
+    pages = [page.as_row() for page in world.pages.by_id.values()]
+    return pages + [sender.as_row() for sender in world.senders.values()]
+
+
+def _configure_sender(world: World, body: Json) -> Reply:
+    """A sender of the SMS gateway, before its first message has made it known."""
+    if set(body) - {"sender_id", "from", "callback_url"}:
+        raise BadRequest("only sender_id, from, callback_url can be given")
+    given = {name: _text(body, name) for name in ("from", "callback_url")}
+    return json_reply(world.sms_sender(_digits(body, "sender_id"), given).as_row(), 201)
 
 
 def _configure_page(world: World, body: Json) -> Reply:

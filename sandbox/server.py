@@ -16,6 +16,7 @@ from sandbox import control, page
 from sandbox.config import Config
 from sandbox.graph import media, messages, routes
 from sandbox.http import Connections, Reply, Request, json_reply
+from sandbox.sms import send as sms_send
 from sandbox.world import World
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Application:
             parts = parts[1:]
         if len(parts) == 2 and parts[1] == "messages" and request.method == "POST":
             return messages.handle(self.world, request, parts[0])
+        if len(parts) == 3 and parts[0] == "sms" and parts[2] == "messages" and request.method == "POST":
+            return sms_send.handle(self.world, request, unquote(parts[1])[:64])
         parts = [unquote(part) for part in parts]
         match parts:
             case [""] | ["static", _]:

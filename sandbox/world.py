@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from sandbox.chat.pages import Page, Pages
@@ -17,9 +18,10 @@ from sandbox.graph.tokens import Tokens
 from sandbox.ledger import Ledger
 from sandbox.live import Live
 from sandbox.phones.book import Phone, PhoneBook
+from sandbox.sms.senders import SmsSender
 from sandbox.switches import SwitchBoard
 from sandbox.webhooks.clock import Clock
-from sandbox.webhooks.encoding import Update
+from sandbox.webhooks.encoding import SMS_MESSAGES, Update
 from sandbox.webhooks.poster import Poster
 from sandbox.webhooks.statuses import Statuses, account_update, preference_update
 
@@ -52,6 +54,7 @@ class World:
         self.webhook_url = self.config.webhook_url
         self.accounts = Accounts()
         self.pages = Pages()
+        self.senders: dict[str, SmsSender] = {}
         self.tokens = Tokens()
         self.codes = Codes()
         self.templates: dict[str, Template] = {}
@@ -72,14 +75,31 @@ class World:
         self.poster.pump()
         self.live.flush()
 
-    def post(self, waba: Waba | Page, number: Number | Page | None, update: Update) -> None:
+    def post(self, waba: Waba | Page | SmsSender, number: Number | Page | SmsSender | None, update: Update) -> None:
         """Queue an update for the address that is responsible: the number's, the account's, or the app's."""
+        if isinstance(waba, SmsSender):
+            callback = waba.callback("message" if update.object == SMS_MESSAGES else "report")
+            if callback:
+                self.poster.push(callback, update)
+            return
         if not waba.subscribed:
             return
         url = self.webhook_url
         if update.field in OVERRIDABLE:
             url = (number.override if number else None) or waba.override or url
         self.poster.push(url, update)
+
+    def sms_sender(self, sender_id: str, request: Mapping[str, object]) -> SmsSender:
+        """The sender of the SMS gateway, with the name and the address for reports that a request brings."""
+        sender = self.senders.get(sender_id)
+        if sender is None:
+            sender = self.senders[sender_id] = SmsSender(sender_id, sender_id)
+        display, callback = request.get("from"), request.get("callback_url")
+        if isinstance(display, str) and display:
+            sender.display = sender.verified_name = display[:40]
+        if isinstance(callback, str) and callback.startswith(("http://", "https://")):
+            sender.callback_url = callback
+        return sender
 
     def review(self, template: Template) -> None:
         """Send a template to review; the outcome follows with its webhook, unless the switch says hold."""

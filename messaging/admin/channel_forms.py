@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ SECRET_LABELS: Final[Mapping[str, Any]] = {
     "access_token": gettext_lazy("Access token"),
     "app_secret": gettext_lazy("App secret"),
     "verify_token": gettext_lazy("Verify token"),
+    "password": gettext_lazy("Password"),
 }
 MAX_RATE: Final = 10_000
 
@@ -29,14 +31,17 @@ class SecretsForm(ServiceForm):
 
     def __init__(self, *args: Any, driver: Driver, required: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._secret_fields = {f"secret_{name}": name for name in driver.secret_fields}
-        first = next(iter(self._secret_fields), "")
+        names = [name for name in driver.secret_fields if name not in driver.generated_secrets]
+        self._secret_fields = {f"secret_{name}": name for name in names}
+        needed = names[:1] if driver.required_secrets is None else driver.required_secrets
+        # What services call a setting or secret -> the field that it is entered in.
+        self.aliases |= {name: field for field, name in self._secret_fields.items()}
         for field, name in self._secret_fields.items():
             self.field_add(
                 field,
                 forms.CharField(
                     label=SECRET_LABELS.get(name, name),
-                    required=required and field == first,
+                    required=required and name in needed,
                     max_length=2000,
                     widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
                     help_text="" if required else _("Leave empty to keep what is there."),
@@ -50,6 +55,34 @@ class SecretsForm(ServiceForm):
         }
 
 
+class ObjectField(forms.CharField):
+    """A JSON object, empty for none."""
+
+    widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
+    longest: Final = 20_000
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) and value else value or ""
+
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value) or "")
+        try:
+            found = json.loads(text) if text and len(text) <= self.longest else {}
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(_("This is no JSON: %(problem)s") % {"problem": error}) from error
+        if not isinstance(found, dict) or len(text) > self.longest:
+            raise forms.ValidationError(_("This must be a JSON object of at most 20,000 characters."))
+        return found
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(str(self.prepare_value(initial)).split() != str(data or "").split())
+
+
+def setting_aliases(driver: Driver) -> dict[str, str]:
+    """What services call a setting -> the form's field."""
+    return {setting.name: f"setting_{setting.name}" for setting in driver.channel_settings}
+
+
 def setting_fields(driver: Driver) -> dict[str, forms.Field]:
     """Form fields for the driver's settings, named `setting_<name>`."""
     fields: dict[str, forms.Field] = {}
@@ -58,6 +91,10 @@ def setting_fields(driver: Driver) -> dict[str, forms.Field]:
         if setting.choices:
             choices = [(value, _(name)) for value, name in setting.choices]
             field: forms.Field = forms.ChoiceField(label=label, choices=choices, required=False, help_text=text)
+        elif setting.format == "json":
+            field = ObjectField(label=label, required=False, help_text=text)
+        elif setting.format in ("text", "url"):
+            field = forms.CharField(label=label, required=False, max_length=2000, help_text=text)
         else:
             field = forms.BooleanField(label=label, required=False, help_text=text)
         fields[f"setting_{setting.name}"] = field
@@ -99,8 +136,15 @@ class ChannelCreateForm(SecretsForm):
         self._country = country
         self._has_phone = PHONE in driver.address_kinds
         self._settings = setting_fields(driver)
+        self.aliases |= setting_aliases(driver)
         for name, field in self._settings.items():
             self.field_add(name, field)
+        if driver.generates_id:
+            del self.fields["external_id"], self.fields["account_id"]
+            self.fields["address"].required = False
+            self.fields["address"].help_text = _(
+                "That people answer to, with the country code; empty when they cannot."
+            )
         if not self._has_phone:
             address = self.fields["address"]
             address.label, address.required = _("Name at the provider"), False
@@ -111,6 +155,8 @@ class ChannelCreateForm(SecretsForm):
     def clean_address(self) -> str:
         if not self._has_phone:
             return str(self.cleaned_data["address"])
+        if not self.cleaned_data["address"]:
+            return ""
         try:
             return phone_normalise(self.cleaned_data["address"], self._country)
         except BadPhone as error:
@@ -120,7 +166,7 @@ class ChannelCreateForm(SecretsForm):
         """What the service takes besides kind and secrets."""
         names = ("name", "address", "external_id", "account_id", "is_sandbox")
         config = {name.removeprefix("setting_"): self.cleaned_data[name] for name in self._settings}
-        return {name: self.cleaned_data[name] for name in names} | {"config": config}
+        return {name: self.cleaned_data[name] for name in names if name in self.fields} | {"config": config}
 
 
 class ChannelSettingsForm(ServiceForm):
@@ -150,6 +196,7 @@ class ChannelSettingsForm(ServiceForm):
 
     def __init__(self, *args: Any, driver: Driver, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.aliases |= setting_aliases(driver)
         for name, field in setting_fields(driver).items():
             self.field_add(name, field)
         self.fields["rate_per_second"].help_text = _("Empty: %(rate)s, the provider's default. 0: no limit.") % {

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from messaging.dispatch.gateways import Gateway
 from messaging.drivers.base import Capability, ChannelInfo, Driver
 from messaging.drivers.registry import driver_of
 from tenants.fields import decrypt
@@ -70,12 +71,16 @@ def channel_info(
         config={"graph_version": settings.META_GRAPH_VERSION} | config | {"instagram_graph_url": instagram_url},
         secrets=secrets,
         is_sandbox=is_sandbox,
+        callback_url=f"{settings.PUBLIC_BASE_URL}/webhook/callback/{external_id}",
     )
 
 
 @dataclass(slots=True)
 class ChannelState:
-    """One channel as its lane sees it. `remaining_today` counts down while the lane sends; None: no cap."""
+    """One channel as its lane sees it. `remaining_today` counts down while the lane sends; None: no cap.
+
+    `gateway` is set when requests go to an address that the organisation gave.
+    """
 
     name: str
     status: str
@@ -85,6 +90,7 @@ class ChannelState:
     remaining_today: int | None
     in_doubt_policy: str
     is_new: bool
+    gateway: Gateway | None = None
 
 
 def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
@@ -115,13 +121,15 @@ def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
         secrets=json.loads(decrypt(secrets)) if secrets else {},
         is_sandbox=is_sandbox,
     )
+    gateway = driver.gateway_of(info)
     return ChannelState(
         name=name,
         status=status,
-        driver=driver,
+        driver=driver.bound_to(info),
         info=info,
         rate=driver.default_rate if rate is None else rate,
         remaining_today=None if limit is None else max(0, limit - sent),
         in_doubt_policy=policy,
         is_new=first is None and not is_sandbox,
+        gateway=Gateway(gateway) if gateway else None,
     )

@@ -20,6 +20,7 @@ from messaging.dispatch import sql
 from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
 from messaging.dispatch.congestion import Congestion
 from messaging.dispatch.files import FileResolver
+from messaging.dispatch.gateways import gateway_pin
 from messaging.dispatch.health import HealthNotes
 from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
 from messaging.dispatch.outcomes import (
@@ -433,6 +434,8 @@ class Lane:
             if MARK in content:
                 parsed = await self._files.resolve(driver, self._channel.info, parsed)
             request = driver.build_send(self._channel.info, Outgoing(uuid, address, parsed, kind, reply_to))
+            gateway = self._channel.gateway
+            pinned = None if gateway is None else await gateway_pin(gateway)
         except SendError as error:
             return result_refused(message_id=message_id, address=address, attempts=attempts, error=error)
         except Exception as error:
@@ -443,7 +446,7 @@ class Lane:
         window = settings.IN_DOUBT_WINDOW_SECONDS
         left_at = time.time()
         try:
-            response = await self._transport.send(request)
+            response = await self._transport.send(request, pinned)
             return result_sent(message_id=message_id, sent=driver.read_send(response), at=left_at)
         except NotSent:
             return result_unsent(message_id=message_id, attempts=attempts)

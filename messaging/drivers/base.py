@@ -65,17 +65,24 @@ class MediaLimit:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSetting:
-    """A setting of `Channel.config` that staff choose: yes or no, or one of `choices` (value, label)."""
+    """A setting of `Channel.config` that staff choose: one of `choices` (value, label), or of a `format`.
+
+    Formats: flag (yes or no), text, url, json (an object).
+    """
 
     name: str
     label: str
     help: str
     choices: tuple[tuple[str, str], ...] = ()
+    format: str = "flag"
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelInfo:
-    """What a driver may know of a channel. `base_url` is the provider's or the sandbox's, without a trailing slash."""
+    """What a driver may know of a channel. `base_url` is the provider's or the sandbox's, without a trailing slash.
+
+    `callback_url` is where the channel takes plain HTTP calls, without the token that belongs behind it.
+    """
 
     external_id: str
     account_id: str
@@ -84,6 +91,7 @@ class ChannelInfo:
     config: Mapping[str, Any]
     secrets: Mapping[str, Any]
     is_sandbox: bool = False
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +302,12 @@ class Driver(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     # Names of the entries of `Channel.secrets`, shown write-only in the admin.
     secret_fields: ClassVar[tuple[str, ...]]
+    # Those without which no channel works; None: the first one.
+    required_secrets: ClassVar[tuple[str, ...] | None] = None
+    # Those that we make ourselves when a channel is made; nobody enters them.
+    generated_secrets: ClassVar[tuple[str, ...]] = ()
+    # Whether channels have no id at the provider, so that we give them one.
+    generates_id: ClassVar[bool] = False
     # Kind of a file (image, video, ...) -> the largest size and the types, in and out.
     media_limits: ClassVar[Mapping[str, MediaLimit]] = {}
     # What staff choose for each channel.
@@ -307,6 +321,24 @@ class Driver(ABC):
     account_route_kind: ClassVar[str]
     # How long after the customer's last message free content is allowed.
     service_window: ClassVar[timedelta] = timedelta(hours=24)
+
+    def bound_to(self, channel: ChannelInfo) -> Driver:
+        """The driver for requests and answers of one channel: another one when these depend on its settings.
+
+        Raises `ContentError` for settings that `check` would refuse.
+        """
+        return self
+
+    def gateway_of(self, channel: ChannelInfo) -> str:
+        """The address that the organisation itself gave for requests; "" when they go to the provider's own.
+
+        The engine checks such an address and connects to nothing else.
+        """
+        return ""
+
+    def check(self, channel: ChannelInfo) -> None:
+        """Whether a channel with these settings and secrets can work. Raises `ContentError` with their names."""
+        return
 
     @abstractmethod
     def validate(self, content: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
+from messaging.drivers.callbacks import CallbackAbout
+from messaging.inbound.callbacks import callback_channel
 from messaging.inbound.signatures import (
     HEADER,
     Origin,
@@ -53,6 +55,29 @@ def phone(request: HttpRequest, org_id: UUID, phone_id: str) -> HttpResponse:
     return _answer(request, origin_of_phone(org_id, phone_id))
 
 
+@csrf_exempt
+@require_http_methods(["GET", "POST"])
+def callback(request: HttpRequest, external_id: str, token: str, about: str) -> HttpResponse:
+    """Reports and messages of gateways that speak plain HTTP, told apart from strangers by the token."""
+    channel = callback_channel(external_id=external_id, token=token)
+    if channel is None:
+        # Without the path: a token that was nearly right stays out of the log.
+        log.warning("callback_refused", about=about)
+        return JsonResponse({"error": "wrong address"}, status=401)
+    body = _body(request, channel.driver.callback_bytes)
+    if body is None:
+        return JsonResponse({"error": "the body is too large or was cut off"}, status=413)
+    stored = channel.body(
+        about=CallbackAbout(about),
+        query=request.META.get("QUERY_STRING", ""),
+        content_type=request.content_type or "",
+        body=body,
+    )
+    event = InboundEvent.objects.create(organization_id=channel.organization_id, body=stored)
+    transaction.on_commit(partial(_enqueue, event.pk))
+    return HttpResponse(channel.answer, content_type="text/plain; charset=utf-8")
+
+
 def _answer(request: HttpRequest, origin: Origin | None) -> HttpResponse:
     if origin is None:
         return JsonResponse({"error": "not found"}, status=404)
@@ -80,16 +105,16 @@ def _receive(request: HttpRequest, origin: Origin) -> HttpResponse:
     return JsonResponse({"received": True})
 
 
-def _body(request: HttpRequest) -> bytes | None:
-    """The raw bytes; None when there are more than `BODY_BYTES` or the connection broke."""
+def _body(request: HttpRequest, most: int = BODY_BYTES) -> bytes | None:
+    """The raw bytes; None when there are more than `most` or the connection broke."""
     length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isascii() and length.isdigit() and int(length) > BODY_BYTES:
+    if length.isascii() and length.isdigit() and int(length) > most:
         return None
     try:
-        body = request.read(BODY_BYTES + 1)
+        body = request.read(most + 1)
     except UnreadablePostError:
         return None
-    return body if len(body) <= BODY_BYTES else None
+    return body if len(body) <= most else None
 
 
 def _enqueue(event_id: int) -> None:

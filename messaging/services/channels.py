@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import secrets as random_secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists
 from django.utils import timezone
 
 from audit.services.recording import audit_record
 from billing.models import CreditAccount
+from config.egress import UrlRefused, networks_read, resolve_public
+from messaging.dispatch.channel_state import channel_info
 from messaging.dispatch.health import COUNTED
 from messaging.dispatch.sql import statements
-from messaging.drivers.base import PHONE, Capability, Driver
+from messaging.drivers.base import PHONE, Capability, ChannelInfo, ContentError, Driver
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
+from messaging.provider_calls import info_of
 from tenants.agenda import LANE
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound
@@ -127,7 +132,7 @@ def channel_create(
     organization: Organization,
     name: str,
     kind: str,
-    external_id: str,
+    external_id: str = "",
     account_id: str = "",
     address: str = "",
     secrets: Mapping[str, str] | None = None,
@@ -139,10 +144,23 @@ def channel_create(
     """Create a channel of `organization` (whose schema must be current), its inbound routes and its lane.
 
     `enforce_window` defaults to True for live channels and False for sandbox ones, whose provider does not enforce it.
-    Raises `Conflict` when the address belongs to a channel already, here or in another organisation.
+    `external_id` is given by the provider; kinds that have none get one. Raises `InvalidInput` for settings that cannot
+    work, `Conflict` when the address belongs to a channel already, here or in another organisation.
     """
     _require_schema(organization)
-    driver_of(kind)
+    driver = driver_of(kind)
+    if driver.generates_id and not external_id:
+        external_id = str(10**17 + random_secrets.randbelow(9 * 10**17))
+    secrets = {name: random_secrets.token_urlsafe(32) for name in driver.generated_secrets} | dict(secrets or {})
+    info = channel_info(
+        external_id=external_id,
+        account_id=account_id,
+        address=address,
+        config=dict(config or {}),
+        secrets=secrets,
+        is_sandbox=is_sandbox,
+    )
+    _check(driver, info)
     try:
         with transaction.atomic():
             limit_check(organization=organization, what="channels")
@@ -152,7 +170,7 @@ def channel_create(
                 external_id=external_id,
                 account_id=account_id,
                 address=address,
-                secrets=dict(secrets or {}),
+                secrets=secrets,
                 config=dict(config or {}),
                 is_sandbox=is_sandbox,
                 rate_per_second=rate_per_second,
@@ -176,6 +194,20 @@ def channel_create(
             {"external_id": "is connected already"},
         ) from error
     return channel
+
+
+def _check(driver: Driver, info: ChannelInfo) -> None:
+    """Raises `InvalidInput` when the driver or our own network's protection refuses the settings."""
+    try:
+        driver.check(info)
+    except ContentError as error:
+        raise InvalidInput("invalid_settings", "These settings cannot work.", error.fields) from error
+    gateway = driver.gateway_of(info)
+    if gateway:
+        try:
+            resolve_public(gateway, allowed_networks=networks_read(settings.EGRESS_ALLOWED_NETWORKS))
+        except UrlRefused as error:
+            raise InvalidInput("url_not_allowed", error.message, {"gateway_url": error.message}) from error
 
 
 def _routes(channel: Channel) -> list[tuple[str, str, int | None]]:
@@ -234,17 +266,26 @@ def channel_health_note(*, channel_id: int) -> None:
 
 
 def channel_update(*, channel_id: int, changed: Mapping[str, Any]) -> None:
-    """Change columns, and settings of the driver (`setting_<name>`); other settings, which webhooks write, stay."""
-    settings = {name.removeprefix("setting_"): value for name, value in changed.items() if name.startswith("setting_")}
+    """Change columns, and settings of the driver (`setting_<name>`); other settings, which webhooks write, stay.
+
+    Raises `InvalidInput` for settings that cannot work.
+    """
+    chosen = {name.removeprefix("setting_"): value for name, value in changed.items() if name.startswith("setting_")}
     columns = {name: value for name, value in changed.items() if not name.startswith("setting_")}
+    if chosen:
+        # Before the transaction: the look-up of a name may take a while.
+        known = Channel.objects.get(pk=channel_id)
+        known.config = {**known.config, **chosen}
+        _check(driver_of(known.kind), info_of(known))
     with transaction.atomic():
         channel = Channel.objects.select_for_update().get(pk=channel_id)
-        Channel.objects.filter(pk=channel_id).update(**columns, config={**channel.config, **settings})
+        Channel.objects.filter(pk=channel_id).update(**columns, config={**channel.config, **chosen})
 
 
 def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> None:
     """Replace the given secrets, keep the others. Raises `InvalidInput` for a name that the driver does not have."""
-    unknown = set(secrets) - set(driver_of(channel.kind).secret_fields)
+    driver = driver_of(channel.kind)
+    unknown = set(secrets) - set(driver.secret_fields)
     if unknown:
         raise InvalidInput(
             "unknown_secret", "This kind of channel has no such secret.", dict.fromkeys(unknown, "unknown")
@@ -252,6 +293,10 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
     with transaction.atomic():
         locked = Channel.objects.select_for_update().get(pk=channel.pk)
         locked.secrets = {**locked.secrets, **{name: value for name, value in secrets.items() if value}}
+        try:
+            driver.check(info_of(locked))
+        except ContentError as error:
+            raise InvalidInput("invalid_settings", "These settings cannot work.", error.fields) from error
         locked.save(update_fields=["secrets"])
         audit_record(action="channel.secrets_replaced", subject=channel, new={"names": sorted(secrets)})
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sandbox.chat.pages import Page
     from sandbox.graph.account import Number
     from sandbox.graph.templates import Template
+    from sandbox.sms.senders import SmsSender
 
 QUEUED, SENT, DELIVERED, READ, FAILED = range(5)
 STATE_NAMES = ("accepted", "sent", "delivered", "read", "failed")
@@ -58,7 +59,15 @@ class Record:
     )
 
     def __init__(
-        self, wamid: str, phone: Phone, number: Number | Page, kind: str, payload: bytes, at: float, *, inbound: bool
+        self,
+        wamid: str,
+        phone: Phone,
+        number: Number | Page | SmsSender,
+        kind: str,
+        payload: bytes,
+        at: float,
+        *,
+        inbound: bool,
     ) -> None:
         self.wamid = wamid
         self.phone = phone

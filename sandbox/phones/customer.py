@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from sandbox.graph.identifiers import wamid_in
 from sandbox.http import BadRequest
 from sandbox.phones.book import Phone, Record
 from sandbox.phones.view import content
+from sandbox.sms.events import message_event, text_of
+from sandbox.sms.senders import SmsSender
 from sandbox.webhooks.statuses import message_update
 
 if TYPE_CHECKING:
@@ -59,11 +62,11 @@ def _phone(world: World, key: str) -> Phone:
     raise BadRequest("the phone must be a number of 7 to 15 digits, or a known user id", 404)
 
 
-def _number(world: World, phone: Phone, act: Json) -> Number | Page:
+def _number(world: World, phone: Phone, act: Json) -> Number | Page | SmsSender:
     """The business number that is addressed: the named one, the one of the message, or the latest one."""
     wanted = act.get("phone_number_id")
     if wanted is not None:
-        number = world.accounts.numbers.get(str(wanted)) or world.pages.get(str(wanted))
+        number = _sender(world, str(wanted))
         if number is None:
             raise BadRequest(f"there is no business number {str(wanted)[:40]}", 404)
         return number
@@ -77,6 +80,10 @@ def _number(world: World, phone: Phone, act: Json) -> Number | Page:
     raise BadRequest("name a phone_number_id: this phone has no conversation yet")
 
 
+def _sender(world: World, number_id: str) -> Number | Page | SmsSender | None:
+    return world.accounts.numbers.get(number_id) or world.pages.get(number_id) or world.senders.get(number_id)
+
+
 def _timestamp(act: Json) -> int:
     moment = act.get("timestamp", int(time.time()))
     if isinstance(moment, bool) or not isinstance(moment, int) or moment < 0:
@@ -84,7 +91,7 @@ def _timestamp(act: Json) -> int:
     return moment
 
 
-def _content(world: World, phone: Phone, number: Number | Page, name: str, act: Json) -> Json:
+def _content(world: World, phone: Phone, number: Number | Page | SmsSender, name: str, act: Json) -> Json:
     value = act[name]
     if name == "text":
         return {"type": "text", "text": {"body": _short(value, "text", TEXT_LENGTH)}, **_context(world, act)}
@@ -137,7 +144,7 @@ def _quote(record: Record) -> Json:
     return {"from": author, "id": record.wamid}
 
 
-def _tap(world: World, phone: Phone, number: Number | Page, act: Json, wanted: str) -> Json:
+def _tap(world: World, phone: Phone, number: Number | Page | SmsSender, act: Json, wanted: str) -> Json:
     """A tap on a button or a list row, found in the named message or in the latest one that has it."""
     if act.get("message_id") is not None:
         named = world.book.by_wamid.get(str(act["message_id"]))
@@ -197,7 +204,7 @@ def _location(value: object) -> Json:
     return place
 
 
-def _media(world: World, number: Number | Page, value: object) -> Json:
+def _media(world: World, number: Number | Page | SmsSender, value: object) -> Json:
     if not isinstance(value, dict) or value.get("type") not in ("image", "video", "audio", "document", "sticker"):
         raise BadRequest("media must be an object with type, data (base64) and mime_type")
     mime_type = _short(value.get("mime_type"), "media.mime_type", 100)
@@ -273,8 +280,24 @@ def _write_to_page(world: World, phone: Phone, page: Page, message: Json, moment
     return record
 
 
-def _send(world: World, phone: Phone, number: Number | Page, message: Json, moment: int) -> Record:
+def _write_sms(world: World, phone: Phone, sender: SmsSender, message: Json, moment: int) -> Record:
+    """The person answers by SMS."""
+    now = time.time()
+    text, message_id = text_of(message), f"sms-{secrets.token_hex(10)}"
+    update = message_event(sender, phone, message_id, text, now if moment == int(now) else float(moment))
+    record = Record(message_id, phone, sender, "text", orjson.dumps(message), now, inbound=True)
+    world.book.add(record)
+    phone.last_inbound[sender.id] = max(phone.last_inbound.get(sender.id, 0.0), float(moment))
+    if world.board.for_number(sender.id).webhooks:
+        world.post(sender, sender, update)
+    world.live.touch(phone.key)
+    return record
+
+
+def _send(world: World, phone: Phone, number: Number | Page | SmsSender, message: Json, moment: int) -> Record:
     switches = world.board.for_number(number.id)
+    if isinstance(number, SmsSender):
+        return _write_sms(world, phone, number, message, moment)
     if isinstance(number, Page):
         return _write_to_page(world, phone, number, message, moment)
     hidden = phone.hidden or switches.hide_phones

@@ -30,7 +30,7 @@ def _inbox_item(record: Record) -> Json:
         "type": record.kind,
         "status": STATE_NAMES[record.state],
         "phone_number_id": record.number.id,
-        "from": record.number.display if record.phone.is_on_page else "+" + record.number.display,
+        "from": "+" + record.number.display if record.number.display.isdigit() else record.number.display,
         "biz_opaque_callback_data": record.opaque,
         "buttons": shown.get("buttons", []),
         "content": shown,

@@ -26,6 +26,8 @@ def signature(secret: str, body: bytes) -> str:
 
 
 WHATSAPP = "whatsapp_business_account"
+# Lists of the SMS gateway, which have no envelope of Meta's.
+SMS_REPORTS, SMS_MESSAGES = "reports", "messages"
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class Update:
 def envelope(updates: Iterable[Update]) -> bytes:
     """The body of one POST: entries by account, changes by group, in the order of arrival; all of one `object`."""
     updates = list(updates)
+    if updates and updates[0].object in (SMS_REPORTS, SMS_MESSAGES):
+        return f'{{"{updates[0].object}":[{",".join(update.item for update in updates)}]}}'.encode()
     if updates and updates[0].object != WHATSAPP:
         return _chat_envelope(updates)
     entries: dict[str, dict[tuple[str, str], list[Update]]] = {}

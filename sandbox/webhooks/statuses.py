@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from sandbox.chat.events import status_event
 from sandbox.chat.pages import Page
 from sandbox.phones.book import DELIVERED, FAILED, READ, SENT, STATE_NAMES, Record
+from sandbox.sms.events import report_event
+from sandbox.sms.senders import SmsSender
 from sandbox.switches import Switches, chance
 from sandbox.webhooks.encoding import Update, meta_json, quoted
 
@@ -33,6 +35,8 @@ class Statuses:
             self._later(delay, switches.sent_after_ms or 0, record, FAILED)
             return
         states = [SENT] if record.kind == "reaction" else [SENT, DELIVERED, READ]
+        if isinstance(record.number, SmsSender):
+            states.remove(READ)
         times = [_time_of(switches, state) for state in states]
         if switches.status_shuffle:
             _random.shuffle(states)
@@ -59,6 +63,8 @@ class Statuses:
 
     def _told(self, record: Record, state: int, switches: Switches) -> Update | None:
         """The webhook of a status; None when the product has none for it."""
+        if isinstance(record.number, SmsSender):
+            return report_event(record.number, record, state)
         if isinstance(record.number, Page):
             return status_event(self._world, record.number, record, state)
         return self._update(record, record.number, state, switches)

@@ -122,14 +122,14 @@ def test_its_documented_payloads_are_what_it_sends(driver: Driver) -> None:
 
 def test_marking_as_read_goes_to_the_same_provider(driver: Driver) -> None:
     requests = driver.build_mark_read(CHANNEL, provider_id="m_1", address="22997000001", typing=True)
-    assert requests
+    assert bool(requests) == (Capability.MARK_READ in driver.capabilities)
     assert all(request.url.startswith("https://provider.test/") for request in requests)
     assert all("TOKEN" not in request.url and b"TOKEN" not in request.body for request in requests)
 
 
-@pytest.mark.parametrize("name", ["whatsapp_business_account", "page", "instagram"])
+@pytest.mark.parametrize("name", ["whatsapp_business_account", "page", "instagram", "sms"])
 def test_a_body_is_read_by_one_driver_only(driver: Driver, name: str) -> None:
-    body = {"object": name, "entry": [{"id": "1", "changes": [{}], "messaging": [{}]}]}
+    body = {"object": name, "entry": [{"id": "1", "changes": [{}], "messaging": [{}]}], "channel": "1"}
     readers = [other.kind for other in ALL if list(other.split(body))]
     assert len(readers) == 1
     assert bool(list(driver.split(body))) == (driver.kind in readers)
@@ -236,6 +236,24 @@ def test_items_with_one_odd_field_never_raise(
     odd = item | {data.draw(st.sampled_from(sorted(item))): value}
     change = {"event": "ACCOUNT_RESTRICTION", group: [odd, value, item]}
     list(driver.parse(WebhookPart(None, "entry[0]", {"field": field, "value": change})))
+
+
+# A callback of a gateway that speaks plain HTTP.
+CALLBACK: dict[str, Any] = {
+    "about": "report", "at": "2026-11-20T10:00:00+00:00", "nonce": "n", "query": "id=1&status=1", "content_type": "",
+    "body": '{"reports": [{"id": "1", "status": "1", "from": "22997000001"}]}', "errors": {},
+    "rules": {"list": "reports", "id": "id", "status": "status", "statuses": {"1": "delivered"}, "from": "from"},
+}  # fmt: skip
+
+
+@fuzz
+@given(value=json_values, about=st.sampled_from(["report", "message"]), data=st.data())
+def test_callbacks_with_one_odd_field_never_raise(driver: Driver, value: Any, about: str, data: st.DataObject) -> None:
+    odd = CALLBACK | {"about": about} | {data.draw(st.sampled_from(sorted(CALLBACK))): value}
+    rules = CALLBACK["rules"] | {data.draw(st.sampled_from(sorted(CALLBACK["rules"]))): value}
+    body = json.dumps({"reports": [value, {"id": value, "status": value, "from": value}]})
+    for callback in (odd, CALLBACK | {"about": about, "rules": rules}, CALLBACK | {"about": about, "body": body}):
+        list(driver.parse(WebhookPart(None, "report", callback)))
 
 
 @fuzz

@@ -1,0 +1,1 @@
+"""An SMS gateway with delivery reports and answers of the phones."""
