@@ -102,6 +102,14 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             ],
         ),
         (
+            _("Credits"),
+            [
+                Link(_("Accounts"), "toll", "billing_creditaccount_changelist", "billing.view_creditaccount"),
+                Link(_("Ledger"), "receipt_long", "billing_ledgerentry_changelist", "billing.view_ledgerentry"),
+                Link(_("Prices"), "sell", "tariffs_tariff_changelist", "tariffs.view_tariff"),
+            ],
+        ),
+        (
             _("Organisation"),
             [
                 Link(_("Profile"), "apartment", "tenants_organization_changelist", "tenants.view_organization"),
@@ -131,6 +139,8 @@ def _public_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Plans"), "sell", "tenants_plan_changelist"),
                 Link(_("Subscriptions"), "receipt_long", "tenants_subscription_changelist"),
                 Link(_("Domains"), "language", "tenants_domain_changelist"),
+                Link(_("Credits"), "toll", "tariffs_organizationcredits_changelist"),
+                Link(_("Tariffs"), "price_change", "tariffs_tariff_changelist"),
             ],
         ),
         (

@@ -75,3 +75,12 @@ class Tariff(models.Model):
     def __str__(self) -> str:
         where = " ".join(filter(None, (self.country, self.operator, self.channel_kind, self.category)))
         return f"{where or _('everything')}: {self.price}"
+
+
+class OrganizationCredits(Organization):
+    """An organisation, seen by super-admins as somebody who pays."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("credits")
+        verbose_name_plural = _("credits")

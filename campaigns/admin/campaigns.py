@@ -231,6 +231,7 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
             submit=_("Send now"),
             template="admin/campaign_plan.html",
             plan=plan,
+            about_cost=plan is not None and not plan.is_exact,
             skipped=[(labels.get(reason, reason), count) for reason, count in skipped],
         )
 

@@ -15,17 +15,19 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.amounts import amount_text
 from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_of, organization_site
+from messaging.admin.cost import cost_context, is_charged
 from messaging.admin.files import files_of
 from messaging.admin.message_filters import ChannelFilter, StatusFilter
 from messaging.admin.phone_search import address_query
@@ -66,6 +68,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
                     "priority",
                     "expires_at",
                     "error_code",
+                    "credits",
                     "raw_content",
                 ),
                 "classes": ("collapse",),
@@ -80,6 +83,17 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
     @property
     def add_label(self) -> str:
         return _("Send a message")
+
+    def get_urls(self) -> list[URLPattern]:
+        cost = path("cost/", self.admin_site.admin_view(self.cost_view), name="messaging_message_cost")
+        return [cost, *super().get_urls()]
+
+    def cost_view(self, request: HttpRequest) -> HttpResponse:
+        """What the message in the form would cost. Needs the right to send."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        context = cost_context(organization=organization_of(request), given=request.POST.dict())  # type: ignore[arg-type]
+        return TemplateResponse(request, "admin/message_cost.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(_SEND)
@@ -119,6 +133,11 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
             if obj.error_reason
             else ""
         )
+
+    @display(description=gettext_lazy("credits"))
+    def credits(self, obj: Message) -> str:
+        state = dict(Message.CreditState.choices).get(obj.credit_state or "")
+        return "–" if obj.price is None else f"{amount_text(obj.price)} · {state}"
 
     @display(description=gettext_lazy("content"))
     def raw_content(self, obj: Message) -> str:
@@ -172,6 +191,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
             submit=_("Send"),
             no_channel=not form.fields["channel"].queryset.exists(),  # type: ignore[attr-defined]
             template="admin/send_message.html",
+            is_charged=is_charged(),
         )
 
     def _send(self, request: HttpRequest, form: SendForm) -> Message:

@@ -90,6 +90,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from django.utils import timezone
 
         from audit.models import AuditEntry
+        from billing.models import CreditAccount
+        from billing.services.credits import account_open, credits_top_up
+        from billing.tariffs.models import Tariff
         from campaigns.services.campaigns import campaign_create
         from contacts.models import Identity, OptOutPolicy, Suppression
         from contacts.services.identities import contact_find_or_create
@@ -175,7 +178,11 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 object_label=f"{word} object",
                 actor_kind="system",
             )
+        tariff = Tariff.objects.create(organization=organization, country="BJ", operator=f"{word}_mobile", price=1)
         with tenant_context(organization):
+            account = account_open(membership=membership)
+            CreditAccount.objects.filter(pk=account.pk).update(label=f"{word} account", is_active=False)
+            movement = credits_top_up(account_id=account.pk, amount=1, reason=f"{word} invoice")
             customer = Customer.objects.create(name=f"{word} customer")
             link = setup_link_create(organization=organization, customer=customer).link
             template = MessageTemplate.objects.create(
@@ -189,6 +196,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             )
             prefix = OperatorPrefix.objects.create(prefix="22997", operator=f"{word}_telecom")
         return {
+            "billing.creditaccount": account.pk,
+            "billing.ledgerentry": movement.pk,
+            "tariffs.tariff": tariff.pk,
             "messaging.operatorprefix": prefix.pk,
             "messaging.channel": channel.pk,
             "messaging.customer": customer.pk,

@@ -22,6 +22,9 @@ OPEN_TO = {
     "messaging.customer": EVERYBODY,
     "messaging.setuplink": EVERYBODY,
     "messaging.operatorprefix": EVERYBODY,
+    "billing.creditaccount": {"owner", "admin", "manager"},
+    "billing.ledgerentry": {"owner", "admin", "manager"},
+    "tariffs.tariff": {"owner", "admin", "manager"},
     "contacts.contact": EVERYBODY,
     "contacts.suppression": EVERYBODY,
     "contacts.optoutpolicy": EVERYBODY,
@@ -49,6 +52,7 @@ MAY_ADD = {
     "webhooks_app.endpoint": {"owner", "admin"},
     "tenants.invitation": {"owner", "admin"},
     "tenants.apikey": {"owner", "admin"},
+    "billing.creditaccount": {"owner", "admin"},
 }
 # (model, action) -> roles, for the object that `fill` makes.
 ACTIONS = {
@@ -61,6 +65,8 @@ ACTIONS = {
     ("campaigns.campaign", "test_send"): {"owner", "admin", "manager"},
     ("campaigns.campaign", "duplicate"): {"owner", "admin", "manager"},
     ("campaigns.campaign", "remove"): {"owner", "admin", "manager"},
+    ("billing.creditaccount", "give"): {"owner", "admin"},
+    ("billing.creditaccount", "take_back"): {"owner", "admin"},
     ("messaging.messagetemplate", "remove"): {"owner", "admin"},
     ("messaging.customer", "setup_link"): {"owner", "admin", "manager"},
     ("messaging.setuplink", "revoke"): {"owner", "admin", "manager"},

@@ -5,9 +5,15 @@
   const form = document.getElementById("service-form");
   if (!box || !form) return;
   let timer = 0;
+  // Chosen files stay here: what is shown never depends on them.
+  const given = () => {
+    const data = new FormData(form);
+    for (const [name, value] of [...data]) if (value instanceof File) data.delete(name);
+    return data;
+  };
   const renew = async () => {
     try {
-      const answer = await fetch(box.dataset.preview, { method: "POST", body: new FormData(form), redirect: "error" });
+      const answer = await fetch(box.dataset.preview, { method: "POST", body: given(), redirect: "error" });
       if (answer.ok) box.innerHTML = await answer.text();
       box.style.opacity = answer.ok ? "" : "0.5";
     } catch {
