@@ -1,4 +1,4 @@
-"""Credits in both admins: super-admins charge and top up, organisations give to their members and see every movement."""
+"""Credits in both admins: super-admins charge and top up, organisations give to members and see every movement."""
 
 from __future__ import annotations
 
