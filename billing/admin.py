@@ -76,6 +76,8 @@ class CreditAccountAdmin(HistoryAdmin[CreditAccount], ReadOnlyAdmin[CreditAccoun
 
     @display(description=gettext_lazy("given in all"))
     def limit(self, obj: CreditAccount) -> str:
+        if obj.membership_id is None:
+            return "–"
         limit = Membership.objects.filter(pk=obj.membership_id).values_list("credit_limit", flat=True).first()
         return "–" if limit is None else amount_text(limit)
 

@@ -45,6 +45,6 @@ def retry_check(*, run_id: int) -> None:
     failed = Message.objects.filter(campaign_run_id=run_id, status=Message.Status.FAILED)
     owed = failed.exclude(credit_account_id=None).values("credit_account_id").annotate(total=Sum("price"))
     for account_id, total in owed.values_list("credit_account_id", "total"):
-        available = balance_of(account_id)
+        available = balance_of(account_id or 0)
         if total > available:
             raise insufficient(needed=total, available=available)

@@ -92,7 +92,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
         """What the message in the form would cost. Needs the right to send."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        context = cost_context(organization=organization_of(request), given=request.POST.dict())  # type: ignore[arg-type]
+        context = cost_context(organization=organization_of(request), given=request.POST.dict())
         return TemplateResponse(request, "admin/message_cost.html", context)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
