@@ -5,6 +5,9 @@ const part = (id) => document.getElementById(id);
 let state = setup.state;
 // What the dialog reported about the number: Meta tells it by message, before or after the code.
 let reported = {};
+// Stays under the button that it belongs to; kept here because it leaves the page with that button.
+const coexistenceRow = part("coexistence-row");
+const coexistenceBox = part("coexistence");
 let network = setup.networks.find((one) => one.id === state.network) || setup.networks[0];
 
 function make(tag, values = {}, ...children) {
@@ -30,13 +33,17 @@ function show() {
     make("li", {className: step.done ? "done" : place === next ? "now" : "", textContent: step.name})));
   say(state.error);
   const fresh = state.step === "exchange";
-  part("coexistence-row").hidden = !fresh || !setup.networks.some((one) => one.dialog === "whatsapp");
+  coexistenceRow.remove();
   part("cancel").hidden = state.isDone || !setup.hasRedirect;
   const work = part("work");
   if (state.isDone) work.replaceChildren(...done());
   else if (state.numbers.length) work.replaceChildren(choice(), loginAgain());
-  else if (fresh) work.replaceChildren(...setup.networks.map(connectButton));
+  else if (fresh) work.replaceChildren(...setup.networks.flatMap(choices));
   else work.replaceChildren(retryForm(), loginAgain());
+}
+
+function choices(one) {
+  return one.dialog === "whatsapp" ? [connectButton(one), coexistenceRow] : [connectButton(one)];
 }
 
 // For whoever allowed too little, or the wrong page: the dialog is opened once more.
@@ -118,7 +125,7 @@ function connect() {
   reported = {};
   say("");
   busy(true);
-  const coexistence = network.dialog === "whatsapp" && part("coexistence").checked;
+  const coexistence = network.dialog === "whatsapp" && coexistenceBox.checked;
   const login = setup.sandboxDialog ? simulatedLogin : metaLogin;
   login(coexistence, (code, problem) => {
     busy(false);
