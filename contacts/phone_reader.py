@@ -22,9 +22,11 @@ _PLAIN: Final = re.compile(r"\+?[0-9][0-9 .\-]*[0-9]")
 _SEPARATORS: Final = str.maketrans("", "", " .-")
 # Shortest and longest national number that phonenumbers takes (_MIN_LENGTH_FOR_NSN, _MAX_LENGTH_FOR_NSN).
 _SHORTEST, _LONGEST = 2, 17
+_CODES: Final = frozenset(str(code) for code in COUNTRY_CODE_TO_REGION_CODE)
+# The most frequent ones first.
 _TYPES: Final = (
-    "fixed_line",
     "mobile",
+    "fixed_line",
     "voip",
     "toll_free",
     "premium_rate",
@@ -139,8 +141,11 @@ class PhoneReader:
 
 def _international(digits: str) -> tuple[str, str]:
     """(country code, national number) of digits that begin with a country code. Raises `_Unclear`."""
-    code = next((digits[:size] for size in (1, 2, 3) if int(digits[:size]) in COUNTRY_CODE_TO_REGION_CODE), None)
-    if code is None or digits[0] == "0":
+    for size in (1, 2, 3):
+        code = digits[:size]
+        if code in _CODES:
+            break
+    else:
         raise _Unclear
     region = _main_region(code)
     number = region.national(digits[len(code) :])

@@ -30,6 +30,9 @@ _REASONS = {
 FORMER_NUMBERS = {229: re.compile(r"\d{8}"), 52: re.compile(r"1\d{10}")}
 
 
+_FORMER = re.compile("|".join(f"{code}(?:{item.pattern})" for code, item in FORMER_NUMBERS.items()), re.ASCII)
+
+
 @lru_cache(maxsize=65_536)
 def phone_normalise(value: str, country: str) -> str:
     """E.164 digits without + of `value`, read as a number of `country` unless it carries a country code.
@@ -87,7 +90,4 @@ def _can_exist(number: phonenumbers.PhoneNumber) -> bool:
 
 def is_former_number(text: str) -> bool:
     """Digits with country code in a form that was renumbered lately."""
-    return text.isascii() and any(
-        text.startswith(str(code)) and national.fullmatch(text, len(str(code)))
-        for code, national in FORMER_NUMBERS.items()
-    )
+    return _FORMER.fullmatch(text) is not None

@@ -20,6 +20,10 @@ MAX_TAGS: Final = 50
 # BCP 47 as far as templates and texts are kept: a language, and maybe a script or region (fr, pt-BR, zh_Hans).
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,6})?")
 _email_check = EmailValidator()
+# Addresses that the validator takes for sure, at a tenth of its cost.
+_PLAIN_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9_+-]{1,64}(?:\.[A-Za-z0-9_+-]{1,64}){0,3}@(?:[A-Za-z0-9]{1,63}\.){1,3}[A-Za-z]{2,63}"
+)
 
 
 def name_clean(value: str) -> str:
@@ -35,6 +39,8 @@ def email_clean(value: str) -> str:
     text = value.strip()
     if not text:
         return ""
+    if len(text) <= EMAIL_LENGTH and _PLAIN_EMAIL.fullmatch(text):
+        return text
     try:
         _email_check(text)
     except ValidationError as error:

@@ -11,10 +11,9 @@ from contacts.imports.columns import CUSTOM
 from contacts.imports.files import UNREADABLE, Record
 from contacts.phone_reader import PhoneReader
 from contacts.phones import BadPhone
-from contacts.services.custom_fields import FieldRule, custom_normalise
+from contacts.services.custom_fields import FieldRule, custom_value
 from contacts.services.groups import group_name_clean
 from contacts.values import email_clean, language_clean, name_clean, status_clean, tags_clean, timezone_clean
-from tenants.errors import InvalidInput
 
 REASON_LENGTH: Final = 300
 CELL_LENGTH: Final = 1_000
@@ -75,40 +74,39 @@ class RowReader:
         self._columns = list(columns)
         self._phones = PhoneReader(country)
         self._phone = mapping.index("phone")
-        self._rules = rules
+        self._width = len(mapping)
         self._values: list[tuple[int, str, Callable[[str], Any]]] = [
             (place, target, _CLEANERS[target]) for place, target in enumerate(mapping) if target in _CLEANERS
         ]
-        self._first, self._last = (
-            mapping.index(target) if target in mapping else None for target in ("first_name", "last_name")
-        )
-        self._custom = [
-            (place, target.removeprefix(CUSTOM)) for place, target in enumerate(mapping) if target.startswith(CUSTOM)
-        ]
+        self._names = [mapping.index(target) for target in ("first_name", "last_name") if target in mapping]
+        custom = [(place, target.removeprefix(CUSTOM)) for place, target in enumerate(mapping) if CUSTOM in target]
+        # A field that was deleted since the start is left out.
+        self._custom = [(place, key, rules[key]) for place, key in custom if key in rules]
 
     def read(self, record: Record) -> Row | Problem | None:
         """The row's values; a `Problem`; None for a row without any text."""
-        cells = record.cells
         if record.problem:
             return Problem(record.row, "", record.problem, [])
-        if not any(cells) or not "".join(cells).strip():
+        texts = _plain_texts(record.cells)
+        everything = "".join(texts)
+        if not everything:
             return None
+        texts.extend([""] * (self._width - len(texts)))
         problems: list[tuple[int | None, str]] = []
-        row = Row(record.row, self._phone_of(cells, problems), cells)
+        row = Row(record.row, self._phone_of(texts[self._phone], problems), record.cells)
         for place, target, clean in self._values:
-            text = cell(cells, place)
-            if text:
+            if texts[place]:
                 try:
-                    setattr(row, target, clean(text))
+                    setattr(row, target, clean(texts[place]))
                 except ValueError as error:
                     problems.append((place, str(error)))
-        if row.name is None:
-            self._name_join(row, cells, problems)
+        if self._names and row.name is None:
+            self._name_join(row, texts, problems)
         if self._custom:
-            self._custom_read(row, cells, problems)
-        if UNREADABLE in "".join(cells):
+            self._custom_read(row, texts, problems)
+        if UNREADABLE in everything:
             problems.append((None, "has characters that cannot be read: choose another encoding"))
-        return self.problem(record.row, problems, cells) if problems else row
+        return self.problem(record.row, problems, record.cells) if problems else row
 
     def problem(self, row: int, problems: Sequence[tuple[int | None, str]], cells: Sequence[str]) -> Problem:
         """`problems`: (place of the column or None, reason)."""
@@ -119,8 +117,7 @@ class RowReader:
         )
         return Problem(row, ", ".join(dict.fromkeys(names))[:120], reasons[:REASON_LENGTH], cells_kept(cells))
 
-    def _phone_of(self, cells: list[str], problems: list[tuple[int | None, str]]) -> str:
-        text = cell(cells, self._phone)
+    def _phone_of(self, text: str, problems: list[tuple[int | None, str]]) -> str:
         try:
             if not text:
                 raise BadPhone("is required")
@@ -129,23 +126,23 @@ class RowReader:
             problems.append((self._phone, str(error)))
             return ""
 
-    def _name_join(self, row: Row, cells: list[str], problems: list[tuple[int | None, str]]) -> None:
-        parts = [cell(cells, place) for place in (self._first, self._last) if place is not None]
-        if any(parts):
+    def _name_join(self, row: Row, texts: list[str], problems: list[tuple[int | None, str]]) -> None:
+        name = " ".join(filter(None, (texts[place] for place in self._names)))
+        if name:
             try:
-                row.name = name_clean(" ".join(parts))
+                row.name = name_clean(name)
             except ValueError as error:
-                problems.append((self._first if self._first is not None else self._last, str(error)))
+                problems.append((self._names[0], str(error)))
 
-    def _custom_read(self, row: Row, cells: list[str], problems: list[tuple[int | None, str]]) -> None:
-        given = {key: text for place, key in self._custom if (text := cell(cells, place))}
-        if not given:
-            return
-        try:
-            row.custom = custom_normalise(given, self._rules)
-        except InvalidInput as error:
-            places = {f"custom_fields.{key}": place for place, key in self._custom}
-            problems.extend((places.get(field), reason) for field, reason in error.fields.items())
+    def _custom_read(self, row: Row, texts: list[str], problems: list[tuple[int | None, str]]) -> None:
+        values: dict[str, Any] = {}
+        for place, key, rule in self._custom:
+            if texts[place]:
+                try:
+                    values[key] = custom_value(texts[place], rule)
+                except ValueError as error:
+                    problems.append((place, str(error)))
+        row.custom = values or None
 
 
 def cells_kept(cells: Sequence[str]) -> list[str]:
@@ -153,12 +150,9 @@ def cells_kept(cells: Sequence[str]) -> list[str]:
     return [text.replace("\x00", "")[:CELL_LENGTH] for text in cells[:CELLS_KEPT]]
 
 
-def cell(cells: Sequence[str], place: int) -> str:
-    """The text of a cell without spaces around it and without the mark of a text that is no formula."""
-    if place >= len(cells):
-        return ""
-    text = cells[place].strip()
-    return text[1:] if text.startswith(_MARKED) else text
+def _plain_texts(cells: Sequence[str]) -> list[str]:
+    """The cells without spaces around them and without the mark of a text that is no formula."""
+    return [text[1:] if text.startswith(_MARKED) else text for text in map(str.strip, cells)]
 
 
 @lru_cache(maxsize=1024)

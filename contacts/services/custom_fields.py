@@ -69,12 +69,17 @@ def custom_normalise(values: Mapping[str, Any], rules: Mapping[str, FieldRule]) 
             problems[f"custom_fields.{key}"] = "is not a custom field"
         elif value is not None and value != "":
             try:
-                stored[key] = _READERS[rule.type](value, rule)
+                stored[key] = custom_value(value, rule)
             except ValueError as error:
                 problems[f"custom_fields.{key}"] = str(error)
     if problems:
         raise InvalidInput("invalid_custom_field", "A custom field has a value that cannot be stored.", problems)
     return stored
+
+
+def custom_value(value: Any, rule: FieldRule) -> Any:
+    """One value that is not empty in the form in which it is stored. Raises `ValueError`."""
+    return _READERS[rule.type](value, rule)
 
 
 def _text(value: Any, rule: FieldRule) -> str:
