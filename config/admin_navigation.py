@@ -57,6 +57,12 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
             [
                 Link(_("Messages"), "chat", "messaging_message_changelist", "messaging.view_message"),
                 Link(_("Campaigns"), "campaign", "campaigns_campaign_changelist", "campaigns.view_campaign"),
+                Link(
+                    _("Text templates"),
+                    "notes",
+                    "campaigns_marketingtemplate_changelist",
+                    "campaigns.view_marketingtemplate",
+                ),
                 Link(_("Channels"), "hub", "messaging_channel_changelist", "messaging.view_channel"),
                 Link(
                     _("Templates"), "article", "messaging_messagetemplate_changelist", "messaging.view_messagetemplate"

@@ -16,7 +16,12 @@ from typing import Any, Final
 from django.conf import settings
 from django_tenants.utils import tenant_context
 
+from campaigns.models import Campaign, MarketingTemplate
+from campaigns.services.campaigns import audience_set, campaign_create
+from campaigns.services.text_templates import text_template_create
 from config.stack.paths import private_write
+from contacts.models import Contact, Group
+from contacts.services.groups import group_create, group_members_add
 from contacts.services.identities import contact_find_or_create
 from messaging.models import Channel, Message, MessageTemplate
 from messaging.models.message import PRIORITY_TRANSACTIONAL
@@ -127,6 +132,7 @@ def demo_ensure(path: Path = DEMO_FILE) -> dict[str, Any]:
             "api_key": _api_key(shop, _known(before, "gateway", "api_key"), surface=ApiKey.Surface.GATEWAY),
             "channel_id": str(channel.uuid),
         },
+        "marketing": {"email": SHOP.email, "password": SHOP.password},
         "meta": {"app_secret": settings.META_APP_SECRET, "verify_token": settings.META_VERIFY_TOKEN},
     }
     # The other surfaces keep their own keys in the same file.
@@ -219,7 +225,29 @@ def _fill(organization: Organization, demo: DemoOrganization) -> Channel:
         _template(channel, demo)
         if not Message.objects.exists():
             _messages(organization, channel, demo)
+        _marketing(channel)
     return channel
+
+
+def _marketing(channel: Channel) -> None:
+    """A group with the people, a text template and a campaign that is not sent, each where it is missing."""
+    if not Group.objects.exists():
+        group = group_create(name="Customers", description="Everybody who has bought something")
+        group_members_add(group_id=group.pk, contact_ids=list(Contact.objects.values_list("pk", flat=True)[:100]))
+    if not MarketingTemplate.objects.exists():
+        text_template_create(
+            name="Welcome", content="Hello {prenom|friend}, welcome!", category="notifications", is_public=True
+        )
+    if not Campaign.objects.exists():
+        group_ids = list(Group.objects.values_list("pk", flat=True)[:1])
+        organization = Organization.objects.get(schema_name=connection.schema_name)
+        campaign = campaign_create(
+            organization=organization,
+            name="Spring sale",
+            channel_id=channel.pk,
+            content={"type": "text", "text": {"body": "Hello {prenom|friend}, everything is 20% off this week."}},
+        )
+        audience_set(organization=organization, campaign_id=campaign.pk, kind="groups", group_ids=group_ids)
 
 
 def _template(channel: Channel, demo: DemoOrganization) -> None:

@@ -13,19 +13,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.services.credits import credits_limit_set
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from tenants.admin.scoped import ScopedAdmin
 from tenants.auth import role_here
 from tenants.models import Invitation, Membership
+from tenants.roles import PERMISSIONS, permissions_of
 from tenants.services.memberships import (
     invitation_create,
     membership_change_role,
     membership_remove,
     membership_resume,
+    membership_set_permissions,
     membership_suspend,
 )
+from tenants.services.tokens import tokens_revoke
 
 Role = Membership.Role
 ROLE_MEANINGS = {
@@ -48,6 +52,38 @@ class RoleForm(ServiceForm):
         self.fields["role"].choices = [(role.value, f"{role.label}: {ROLE_MEANINGS[role]}") for role in given]  # type: ignore[attr-defined]
 
 
+class PermissionsForm(ServiceForm):
+    """The role's permissions, or others in their place."""
+
+    source = forms.ChoiceField(
+        label=gettext_lazy("Permissions"),
+        choices=[
+            ("role", gettext_lazy("Those of the role")),
+            ("own", gettext_lazy("Only those that are ticked below")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    permissions = forms.MultipleChoiceField(
+        label=gettext_lazy("Ticked"),
+        choices=list(PERMISSIONS.items()),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
+class CreditLimitForm(ServiceForm):
+    """How much the member may spend."""
+
+    limit = forms.DecimalField(
+        label=gettext_lazy("Credit limit"),
+        required=False,
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        help_text=gettext_lazy("Empty: no limit of their own, the organisation pays."),
+    )
+
+
 class InvitationForm(RoleForm):
     """Who to invite, as what."""
 
@@ -57,14 +93,16 @@ class InvitationForm(RoleForm):
 
 @admin.register(Membership, site=organization_site)
 class MembershipAdmin(ScopedAdmin[Membership]):
-    list_display = ("email", "person", "role_label", "suspended", "created_at")
+    list_display = ("email", "person", "role_label", "permissions_label", "limit_label", "suspended", "created_at")
     list_filter = ("role", "is_suspended")
     list_select_related = ("user", "organization")
     search_fields = ("user__email", "user__name")
     search_help_text = gettext_lazy("E-mail or name")
-    fields = ("email", "person", "role_label", "suspended", "created_at")
+    fields = (
+        "email", "person", "role_label", "permissions_list", "limit_label", "suspended", "logins", "created_at",
+    )  # fmt: skip
     readonly_fields = fields
-    actions_detail = ("change_role", "suspend", "resume", "remove")
+    actions_detail = ("change_role", "change_permissions", "change_limit", "suspend", "resume", "log_out", "remove")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """People join by accepting an invitation."""
@@ -92,6 +130,24 @@ class MembershipAdmin(ScopedAdmin[Membership]):
     def suspended(self, obj: Membership) -> tuple[str, str]:
         return ("yes", _("suspended")) if obj.is_suspended else ("no", _("active"))
 
+    @display(description=gettext_lazy("permissions"), label={"own": "warning", "role": "default"})
+    def permissions_label(self, obj: Membership) -> tuple[str, str]:
+        return ("role", _("of the role")) if obj.permissions is None else ("own", _("own"))
+
+    @display(description=gettext_lazy("permissions"))
+    def permissions_list(self, obj: Membership) -> str:
+        held = permissions_of(role=obj.role, own=obj.permissions)
+        listed = ", ".join(str(text) for name, text in PERMISSIONS.items() if name in held) or _("None")
+        return listed if obj.permissions is None else _("Own: %(permissions)s") % {"permissions": listed}
+
+    @display(description=gettext_lazy("credit limit"), ordering="credit_limit")
+    def limit_label(self, obj: Membership) -> str:
+        return "–" if obj.credit_limit is None else f"{obj.credit_limit.normalize():f}"
+
+    @display(description=gettext_lazy("logins to the API"))
+    def logins(self, obj: Membership) -> str:
+        return str(obj.tokens.filter(expires_at__gt=timezone.now()).count())
+
     def _may(self, request: HttpRequest, object_id: Any, codename: str) -> Membership | None:
         """The member, when this person's role may do `codename` and the member is no owner above them."""
         if not request.user.has_perm(f"tenants.{codename}_membership") or object_id is None:
@@ -102,6 +158,17 @@ class MembershipAdmin(ScopedAdmin[Membership]):
 
     def has_change_role_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._may(request, object_id, "change") is not None
+
+    def has_change_permissions_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        member = self._may(request, object_id, "change")
+        return member is not None and member.role != Role.OWNER
+
+    def has_change_limit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.has_change_permissions_permission(request, object_id)
+
+    def has_log_out_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        member = self._may(request, object_id, "change")
+        return member is not None and member.tokens.exists()
 
     def has_suspend_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         member = self._may(request, object_id, "change")
@@ -134,6 +201,68 @@ class MembershipAdmin(ScopedAdmin[Membership]):
             text=_("It counts from their next click on."),
             back=self.page_url("change", member.pk),
         )
+
+    @action(
+        description=gettext_lazy("Permissions"),
+        url_path="permissions",
+        icon="rule",
+        permissions=["change_permissions"],
+    )
+    def change_permissions(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        member = self.object_or_404(request, object_id)
+        held = sorted(permissions_of(role=member.role, own=member.permissions))
+        initial = {"source": "role" if member.permissions is None else "own", "permissions": held}
+        form = PermissionsForm(posted(request), initial=initial)
+
+        def run() -> str:
+            own = form.cleaned_data["permissions"] if form.cleaned_data["source"] == "own" else None
+            membership_set_permissions(membership=member, permissions=own, actor_role=role_here(request.user))
+            self.log(request, [member], CHANGE, _("Permissions changed."))
+            return _("The permissions of %(email)s are changed.") % {"email": member.user}
+
+        return self.run_form(
+            request,
+            form=form,
+            run=run,
+            title=_("Permissions of %(email)s") % {"email": member.user},
+            submit=_("Save"),
+            text=_("They count here and in the marketing API, from the next click or request on."),
+            back=self.page_url("change", member.pk),
+        )
+
+    @action(
+        description=gettext_lazy("Credit limit"), url_path="credit-limit", icon="toll", permissions=["change_limit"]
+    )
+    def change_limit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        member = self.object_or_404(request, object_id)
+        form = CreditLimitForm(posted(request), initial={"limit": member.credit_limit})
+
+        def run() -> str:
+            credits_limit_set(membership=member, limit=form.cleaned_data["limit"])
+            self.log(request, [member], CHANGE, _("Credit limit changed."))
+            return _("The credit limit of %(email)s is changed.") % {"email": member.user}
+
+        return self.run_form(
+            request,
+            form=form,
+            run=run,
+            title=_("Credit limit of %(email)s") % {"email": member.user},
+            submit=_("Save"),
+            text=_("What they used already counts. The credits come from the organisation's, when those are counted."),
+            back=self.page_url("change", member.pk),
+        )
+
+    @action(description=gettext_lazy("Log out of the API"), url_path="log-out", icon="logout", permissions=["log_out"])
+    def log_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        member = self.object_or_404(request, object_id)
+
+        def run() -> str:
+            tokens_revoke(membership=member)
+            self.log(request, [member], CHANGE, _("Logged out of the API."))
+            return _("%(email)s is logged out of the API everywhere.") % {"email": member.user}
+
+        text = _("Programs that use their tokens are refused from the next request on.")
+        return self._step(request, member, run, _("Log %(email)s out of the API"), _("Log out"), text)
 
     @action(description=gettext_lazy("Suspend"), url_path="suspend", icon="pause_circle", permissions=["suspend"])
     def suspend(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -94,6 +94,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from billing.services.credits import account_open, credits_top_up
         from billing.tariffs.models import Tariff
         from campaigns.services.campaigns import campaign_create
+        from campaigns.services.text_templates import text_template_create
         from contacts.models import Identity, OptOutPolicy, Suppression
         from contacts.services.identities import contact_find_or_create
         from messaging.models import Customer, Message, MessageTemplate, OperatorPrefix
@@ -194,6 +195,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 status="APPROVED",
                 components=[{"type": "BODY", "text": f"{word} text"}],
             )
+            text_template = text_template_create(
+                name=f"{word} words", content=f"{word} text {{nom}}", category="other", is_public=True
+            )
             prefix = OperatorPrefix.objects.create(prefix="22997", operator=f"{word}_telecom")
         return {
             "billing.creditaccount": account.pk,
@@ -207,6 +211,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "messaging.message": message.pk,
             "sensitive": secret.pk,
             "campaigns.campaign": campaign.pk,
+            "campaigns.marketingtemplate": text_template.pk,
             "contacts.contact": contact,
             "contacts.suppression": suppression.pk,
             "contacts.optoutpolicy": opt_out_policy.pk,
