@@ -24,6 +24,7 @@ KEYS = {
     "organization": {"id", "name", "slug", "admin_url", "email", "password"},
     "second_organization": {"id", "name", "slug", "admin_url", "email", "password", "transactional_api_key"},
     "transactional": {"api_key", "provider_id"},
+    "marketing": {"email", "password"},
     "gateway": {"api_key", "channel_id"},
     "meta": {"app_secret", "verify_token"},
 }
