@@ -52,12 +52,19 @@ class ServiceForm(forms.Form):
         try:
             yield
         except ServiceError as error:
-            found = {self.aliases.get(name, name): text for name, text in error.fields.items()}
+            found = dict(self._placed(name, text) for name, text in error.fields.items())
             named = {name: text for name, text in found.items() if name in self.fields}
             for name, text in named.items():
                 self.add_error(name, text)
             if not named:
                 self.add_error(None, error.message)
+
+    def _placed(self, name: str, text: str) -> tuple[str, str]:
+        """(field, what is wrong): a part of a field that has parts (`definition.send.method`) is named in the text."""
+        head, _separator, rest = name.partition(".")
+        if name not in self.aliases and name not in self.fields and rest and head in self.aliases:
+            return self.aliases[head], f"{rest}: {text}"
+        return self.aliases.get(name, name), text
 
 
 class ReasonForm(ServiceForm):

@@ -23,8 +23,10 @@ from config.stack.paths import private_write
 from contacts.models import Contact, Group
 from contacts.services.groups import group_create, group_members_add
 from contacts.services.identities import contact_find_or_create
+from messaging.drivers.callbacks import CallbackAbout, callback_address
 from messaging.models import Channel, Message, MessageTemplate
 from messaging.models.message import PRIORITY_TRANSACTIONAL
+from messaging.provider_calls import info_of
 from messaging.services.accept import Draft, messages_accept
 from messaging.services.channels import channel_by_uuid, channel_create
 from otp.models import OtpPolicy
@@ -69,6 +71,8 @@ class DemoOrganization:
     phone_number_id: str
     account_id: str
     address: str
+    sms_id: str
+    sms_sender: str
     people: tuple[tuple[str, str, str], ...]
 
 
@@ -84,6 +88,8 @@ SHOP: Final = DemoOrganization(
     phone_number_id="500100000000001",
     account_id="500200000000001",
     address="12025550100",
+    sms_id="500300000000000001",
+    sms_sender="DEMOSHOP",
     people=(
         ("Ama", "12025550111", "Hello Ama, your order 1042 is packed."),
         ("Kofi", "12025550112", "Hello Kofi, your parcel arrives tomorrow between 9 and 11."),
@@ -103,6 +109,8 @@ TWO: Final = DemoOrganization(
     phone_number_id="500100000000002",
     account_id="500200000000002",
     address="12025550101",
+    sms_id="500300000000000002",
+    sms_sender="DEMOTWO",
     people=(
         ("Lucie", "12025550121", "Bonjour Lucie, votre rendez-vous est confirmé pour lundi à 10 h."),
         ("Marc", "12025550122", "Bonjour Marc, votre colis est arrivé."),
@@ -117,6 +125,8 @@ def demo_ensure(path: Path = DEMO_FILE) -> dict[str, Any]:
     shop, two = _organization(SHOP), _organization(TWO)
     channel = _fill(shop, SHOP)
     _fill(two, TWO)
+    with tenant_context(shop):
+        _sms_channel(shop, SHOP)
     content = {
         "base_url": settings.PUBLIC_BASE_URL,
         "sandbox_url": settings.SANDBOX_URL,
@@ -158,7 +168,18 @@ def sandbox_introduce() -> bool:
             f"/{settings.META_GRAPH_VERSION}/{demo.account_id}/message_templates", template, headers
         ):
             return False
-    return True
+    return _sandbox_sender(SHOP)
+
+
+def _sandbox_sender(demo: DemoOrganization) -> bool:
+    """Tell the sandbox where answers to the SMS channel go, so that its phones can write first."""
+    organization = Organization.objects.filter(slug=demo.slug).first()
+    if organization is None:
+        return True
+    with tenant_context(organization):
+        address = callback_address(info_of(_sms_channel(organization, demo)), CallbackAbout.REPORT)
+    sender = {"sender_id": demo.sms_id, "from": demo.sms_sender, "callback_url": address}
+    return _sandbox_post("/_control/senders", sender)
 
 
 def _sandbox_post(path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> bool:
@@ -248,6 +269,22 @@ def _marketing(channel: Channel) -> None:
             content={"type": "text", "text": {"body": "Hello {prenom|friend}, everything is 20% off this week."}},
         )
         audience_set(organization=organization, campaign_id=campaign.pk, kind="groups", group_ids=group_ids)
+
+
+def _sms_channel(organization: Organization, demo: DemoOrganization) -> Channel:
+    """The channel to the sandbox's SMS gateway."""
+    existing: Channel | None = Channel.objects.filter(kind="sms_http", external_id=demo.sms_id).first()
+    if existing is not None:
+        return existing
+    return channel_create(
+        organization=organization,
+        name=f"{demo.name} by SMS",
+        kind="sms_http",
+        external_id=demo.sms_id,
+        config={"sender": demo.sms_sender},
+        is_sandbox=True,
+        rate_per_second=100,
+    )
 
 
 def _template(channel: Channel, demo: DemoOrganization) -> None:

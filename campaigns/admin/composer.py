@@ -27,6 +27,7 @@ from campaigns.services.schedules import schedule_set, schedule_toggle
 from campaigns.timing import all_zones
 from config.admin_forms import ServiceForm
 from contacts.models import Contact, Group, Segment
+from messaging.admin.text_cost import sms_text
 from messaging.models import Channel, MessageTemplate
 
 Content = dict[str, Any]
@@ -314,11 +315,16 @@ def composer_preview(data: Mapping[str, Any], weekdays: list[str]) -> dict[str, 
         phone=contact.phone or "" if contact else "22961000000",
         custom=contact.custom if contact else {},
     )
-    given = [
-        (letter.upper(), str(data.get(name, ""))) for letter, name in (("a", "text"), ("b", "text_b"), ("c", "text_c"))
+    number = str(data.get("channel") or "")
+    channel = Channel.objects.filter(pk=int(number)).first() if number.isdecimal() else None
+    given = {name: str(data.get(name, "")) for name in ("text", "text_b", "text_c")}
+    letters = dict(zip(given, "ABC", strict=True))
+    texts = [
+        (letters[name], read, sms_text(channel=channel, text=read, written=text, field=name))
+        for name, text in given.items()
+        if text.strip() and (read := personalise(text, values))
     ]
-    texts = [(letter, personalise(text, values)) for letter, text in given if text.strip()]
-    unknown = [name for _letter, text in given for name in unknown_variables(text)]
+    unknown = [name for text in given.values() for name in unknown_variables(text)]
     occurrences, problem = _occurrences(data, weekdays)
     return {
         "reader": values["nom"],

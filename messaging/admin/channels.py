@@ -10,7 +10,7 @@ from django.contrib.admin.models import ADDITION, CHANGE
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -23,12 +23,15 @@ from config.admin_sites import organization_of, organization_site
 from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm, SecretsForm
 from messaging.admin.channel_health import ChannelHealth, channels_health
 from messaging.admin.pulse import pulse_page
+from messaging.drivers.callbacks import CallbackAbout, CallbackDriver, callback_address
 from messaging.drivers.registry import driver_of, drivers
 from messaging.models import Channel
+from messaging.provider_calls import info_of
 from messaging.services.channels import (
     channel_create,
     channel_pause,
     channel_resume,
+    channel_token_renew,
     channel_update,
     channel_update_secrets,
 )
@@ -62,7 +65,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
             {"fields": ("public_id", "external_id", "account_id", "secrets_set"), "classes": ("collapse",)},
         ),
     )
-    actions_detail = ("pause", "resume", "settings", "new_secrets")
+    actions_detail = ("test_send", "pause", "resume", "settings", "new_secrets", "addresses")
     empty_title = gettext_lazy("No channel yet")
     empty_text = gettext_lazy("A channel is a number that you send from and are answered at. Connect your first one.")
 
@@ -265,6 +268,58 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
             title=_("Settings of %(name)s") % {"name": channel},
             submit=_("Save"),
             back=self.page_url("change", channel.pk),
+        )
+
+    def has_test_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        if object_id is None or not request.user.has_perm("messaging.add_message"):
+            return False
+        return self.object_or_404(request, str(object_id)).status == Channel.Status.CONNECTED
+
+    @action(description=gettext_lazy("Send a test"), url_path="test", icon="send", permissions=["test"])
+    def test_send(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The form that sends a message, with this channel chosen."""
+        channel = self.object_or_404(request, object_id)
+        return HttpResponseRedirect(f"{reverse('admin:messaging_message_add')}?channel={channel.pk}")
+
+    def has_addresses_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        channel = self._may_change(request, object_id)
+        return channel is not None and isinstance(driver_of(channel.kind), CallbackDriver)
+
+    @action(
+        description=gettext_lazy("Addresses for the gateway"),
+        url_path="addresses",
+        icon="call_received",
+        permissions=["addresses"],
+    )
+    def addresses(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Where the gateway reports to. They hold a secret, so only those see them who may change it."""
+        channel = self.object_or_404(request, object_id)
+        info = info_of(channel)
+
+        def run() -> str:
+            channel_token_renew(channel=channel)
+            self.log(request, [channel], CHANGE, _("New addresses for the gateway."))
+            return _("%(name)s has new addresses. Give them to the gateway: the old ones are closed.") % {
+                "name": channel
+            }
+
+        return self.run_form(
+            request,
+            form=ConfirmForm(posted(request)),
+            run=run,
+            title=_("Addresses for the gateway of %(name)s") % {"name": channel},
+            submit=_("Make new ones"),
+            text=_(
+                "The gateway calls these, by GET or POST. Whoever knows them can report in its name: keep them secret. "
+                "When somebody else has seen them, make new ones."
+            ),
+            danger=True,
+            back=self.page_url("change", channel.pk),
+            template="admin/channel_addresses.html",
+            rows=[
+                (_("Delivery reports"), callback_address(info, CallbackAbout.REPORT)),
+                (_("Messages of customers"), callback_address(info, CallbackAbout.MESSAGE)),
+            ],
         )
 
     @action(description=gettext_lazy("Secrets"), url_path="secrets", icon="key", permissions=["settings"])

@@ -33,6 +33,7 @@ from messaging.admin.message_filters import ChannelFilter, StatusFilter
 from messaging.admin.phone_search import address_query
 from messaging.admin.send_form import SendForm
 from messaging.admin.story import STATUS_COLOURS, message_advice, message_story
+from messaging.admin.text_cost import texting_channels
 from messaging.content import content_preview
 from messaging.media.files import file_create, file_remove
 from messaging.models import Channel, MediaFile, Message, SendAttempt
@@ -191,7 +192,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
             submit=_("Send"),
             no_channel=not form.fields["channel"].queryset.exists(),  # type: ignore[attr-defined]
             template="admin/send_message.html",
-            is_charged=is_charged(),
+            shows_cost=is_charged() or texting_channels(),
         )
 
     def _send(self, request: HttpRequest, form: SendForm) -> Message:

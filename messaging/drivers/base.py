@@ -31,6 +31,7 @@ class Capability(enum.StrEnum):
     TYPING = "typing"
     STATUS_ECHO = "status_echo"  # statuses carry our uuid back: an unknown outcome can be reconciled
     SERVICE_WINDOW = "service_window"  # free content only within 24 h of the customer's last message
+    SEGMENTS = "segments"  # texts travel in parts that are counted and paid each
     WARMUP = "warmup"  # new addresses must grow their volume slowly
 
 

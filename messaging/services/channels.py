@@ -301,6 +301,12 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
         audit_record(action="channel.secrets_replaced", subject=channel, new={"names": sorted(secrets)})
 
 
+def channel_token_renew(*, channel: Channel) -> None:
+    """Make the secrets anew that we made ourselves, such as the token of the callback addresses."""
+    names = driver_of(channel.kind).generated_secrets
+    channel_update_secrets(channel=channel, secrets={name: random_secrets.token_urlsafe(32) for name in names})
+
+
 def _require_schema(organization: Organization) -> None:
     if connection.schema_name != organization.schema_name:
         raise RuntimeError(f"the current schema is {connection.schema_name}, not {organization.schema_name}")

@@ -65,7 +65,7 @@ def test_both_organisations_have_different_data_to_show(file: Path) -> None:
     seen = []
     for schema in ("t_demo", "t_demo_two"):
         with schema_context(schema):
-            channel = Channel.objects.get()
+            channel = Channel.objects.get(kind="whatsapp_cloud")
             assert channel.is_sandbox and channel.secrets["access_token"].startswith("sandbox-token-")
             assert OtpPolicy.objects.get().resend_after_seconds == 0
             assert Message.objects.filter(status="queued").count() == Contact.objects.count() > 1

@@ -24,6 +24,14 @@
     clearTimeout(timer);
     timer = setTimeout(renew, 500);
   };
+  // A text that costs less, offered in the box, takes the place of the one that was written.
+  box.addEventListener("click", (event) => {
+    const offer = event.target.closest("[data-replace]");
+    const field = offer && form.elements[offer.dataset.replace];
+    if (!field) return;
+    field.value = offer.dataset.with;
+    renew();
+  });
   form.addEventListener("input", soon);
   form.addEventListener("change", soon);
   renew();

@@ -48,7 +48,9 @@ class SmsHttpDriver(Driver, CallbackDriver):
     label: ClassVar[str] = "SMS"
     network: ClassVar[str] = "SMS"
     # Our id travels in the address of the report.
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.TEXT, Capability.STATUS_ECHO})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.TEXT, Capability.STATUS_ECHO, Capability.SEGMENTS}
+    )
     secret_fields: ClassVar[tuple[str, ...]] = ("access_token", "password", CALLBACK_TOKEN)
     required_secrets: ClassVar[tuple[str, ...]] = ()
     generated_secrets: ClassVar[tuple[str, ...]] = (CALLBACK_TOKEN,)

@@ -44,7 +44,7 @@ class WhatsAppCloudDriver(Driver, MediaDriver, TemplateDriver, ConnectDriver):
     kind: ClassVar[str] = "whatsapp_cloud"
     label: ClassVar[str] = "WhatsApp (Cloud API)"
     network: ClassVar[str] = "WHATSAPP"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CARDS}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CARDS, Capability.SEGMENTS}
     address_kinds: ClassVar[tuple[AddressKind, ...]] = (PHONE, webhook.BSUID)
     secret_fields: ClassVar[tuple[str, ...]] = SECRET_FIELDS
     route_kind: ClassVar[str] = webhook.PHONE_ROUTE
