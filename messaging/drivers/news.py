@@ -79,7 +79,11 @@ Effect = Pause | Quality | MessagingLimit | MarketingStop | MarketingResume | Id
 
 @dataclass(frozen=True, slots=True)
 class AccountNews(AccountUpdate):
-    """An account update in plain language. Without effects somebody should read it: it is kept and shown."""
+    """An account update in plain language. Without effects somebody should read it: it is kept and shown.
+
+    `at`: when it happened at the provider, None when it does not say. Webhooks come late, twice and in any order.
+    """
 
     summary: str = ""
     effects: tuple[Effect, ...] = ()
+    at: datetime | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 import orjson
 import structlog
@@ -27,11 +29,17 @@ from messaging.services.templates import template_news_apply
 
 log = structlog.get_logger(__name__)
 
+# How far the provider's clock, which tells whole seconds, may be behind ours.
+_CLOCKS: Final = timedelta(seconds=5)
 
-def effects_apply(*, channel_ids: Sequence[int], effects: Sequence[Effect]) -> None:
-    """Apply `effects` to these channels; repeating them changes nothing."""
+
+def effects_apply(*, channel_ids: Sequence[int], effects: Sequence[Effect], at: datetime | None = None) -> None:
+    """Apply `effects` of news of `at` to these channels; repeating them changes nothing.
+
+    Providers repeat news for days: what is older than the present state of a channel or template does not undo it.
+    """
     for effect in effects:
-        _apply(list(channel_ids), effect)
+        _apply(list(channel_ids), effect, at)
 
 
 def channels_of_account(*, kind: str, account_id: str) -> list[int]:
@@ -39,10 +47,10 @@ def channels_of_account(*, kind: str, account_id: str) -> list[int]:
     return list(Channel.objects.filter(kind=kind, account_id=account_id).order_by("pk").values_list("pk", flat=True))
 
 
-def _apply(channel_ids: list[int], effect: Effect) -> None:
+def _apply(channel_ids: list[int], effect: Effect, at: datetime | None) -> None:
     match effect:
         case Pause(reason):
-            for channel_id in channel_ids:
+            for channel_id in _unmended(channel_ids, at):
                 if channel_pause(channel_id=channel_id, reason=reason):
                     log.error("channel_paused", channel=channel_id, reason=reason)
         case Quality(rating, address):
@@ -54,9 +62,17 @@ def _apply(channel_ids: list[int], effect: Effect) -> None:
         case MarketingResume(addresses, at):
             marketing_resume(addresses=addresses, at=at)
         case TemplateNews():
-            template_news_apply(channel_ids=channel_ids, news=effect)
+            template_news_apply(channel_ids=channel_ids, news=effect, at=at)
         case IdentityMove(kind, previous, current):
             contact_identity_move(kind=kind, previous=previous, current=current)
+
+
+def _unmended(channel_ids: list[int], at: datetime | None) -> list[int]:
+    """The channels whose state is not newer than news of `at`."""
+    channels = Channel.objects.filter(pk__in=channel_ids).order_by("pk")
+    if at is not None:
+        channels = channels.exclude(status_since__gt=at + _CLOCKS)
+    return list(channels.values_list("pk", flat=True))
 
 
 def _of(channel_ids: list[int], address: str) -> QuerySet[Channel]:

@@ -187,7 +187,7 @@ def _apply(work: _Work, batch: _Batch) -> None:
         _apply_watermarks(work, channel_id, batch.watermarks)
         _apply_received(work, channel_id, batch.received)
     for where, news in batch.news:
-        effects_apply(channel_ids=channel_ids, effects=news.effects)
+        effects_apply(channel_ids=channel_ids, effects=news.effects, at=news.at)
         if not news.effects:
             work.problem(where, "news", news.summary)
     if channel_id is None and (batch.statuses or batch.received or batch.elsewhere):

@@ -49,6 +49,8 @@ class MessageTemplate(models.Model):
     components = models.JSONField(_("components"), default=list)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     status_at = models.DateTimeField(_("status since"), db_default=Now())
+    # When the provider's newest news that was applied happened there: older news that come late change nothing.
+    news_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("template")

@@ -185,10 +185,11 @@ def sync_when_due(schema: str, key: str) -> datetime | None:
     return timezone.now() + SYNC_EVERY
 
 
-def template_news_apply(*, channel_ids: Sequence[int], news: TemplateNews) -> None:
-    """Apply the provider's report on one template to the accounts of these channels; repeating it changes nothing.
+def template_news_apply(*, channel_ids: Sequence[int], news: TemplateNews, at: datetime | None = None) -> None:
+    """Apply the provider's report of `at` on one template to the accounts of these channels; repeating changes nothing.
 
-    One that is not known here has the account read again.
+    One that is not known here has the account read again. So has one that comes after a newer one and is not applied,
+    or of the same second and says something else: what is true then only the provider knows.
     """
     accounts = Channel.objects.filter(pk__in=channel_ids).order_by().values_list("kind", "account_id").distinct()
     for kind, account_id in accounts:
@@ -198,10 +199,18 @@ def template_news_apply(*, channel_ids: Sequence[int], news: TemplateNews) -> No
                 .select_for_update()
                 .first()
             )
-            if row is not None:
-                _update([row], {row.pk: _news_fields(row, news)})
-            if row is None or news.is_text_changed:
+            is_late, is_doubtful = _compared(row, news, at)
+            if row is not None and not is_late:
+                _update([row], {row.pk: _news_fields(row, news) | ({"news_at": at} if at else {})})
+            if row is None or is_late or is_doubtful or news.is_text_changed:
                 _sync_soon(kind, account_id)
+
+
+def _compared(row: MessageTemplate | None, news: TemplateNews, at: datetime | None) -> tuple[bool, bool]:
+    """Whether the news are older than what the row knows, and whether they differ from it in the same second."""
+    if row is None or at is None or row.news_at is None:
+        return False, False
+    return at < row.news_at, at == row.news_at and news.status not in ("", row.status)
 
 
 def _news_fields(row: MessageTemplate, news: TemplateNews) -> dict[str, Any]:
@@ -292,7 +301,11 @@ def _differences(row: MessageTemplate, state: TemplateState, started: datetime) 
         del fields["reason"]
     if not fields["previous_category"]:
         del fields["previous_category"]
-    return {name: value for name, value in fields.items() if getattr(row, name) != value}
+    found = {name: value for name, value in fields.items() if getattr(row, name) != value}
+    if "status" in found and (row.news_at is None or row.news_at < started):
+        # News from before the list was asked for know less than it.
+        found["news_at"] = started
+    return found
 
 
 def _update(rows: Sequence[MessageTemplate], changes: Mapping[int, Mapping[str, Any]]) -> None:
@@ -312,7 +325,7 @@ def _update(rows: Sequence[MessageTemplate], changes: Mapping[int, Mapping[str, 
         written.append(row)
         if (old_status, old_category) != (row.status, row.category):
             told.append(_change(row, old_status, old_category))
-    MessageTemplate.objects.bulk_update(written, [*_STATE_FIELDS, "next_category"], batch_size=500)
+    MessageTemplate.objects.bulk_update(written, [*_STATE_FIELDS, "next_category", "news_at"], batch_size=500)
     template_changes_tell(told)
 
 

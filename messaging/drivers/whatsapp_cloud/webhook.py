@@ -11,6 +11,7 @@ import binascii
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -111,7 +112,7 @@ def parse(part: WebhookPart) -> Iterator[Inbound]:
     if reader is not None:
         yield from reader(value)
     elif field in ACCOUNT_FIELDS:
-        yield news_of(field, value)
+        yield replace(news_of(field, value), at=_time(part.data.get("time")))
     else:
         yield Unknown(f"field {field}", value)
 

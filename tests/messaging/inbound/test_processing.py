@@ -236,6 +236,20 @@ def test_a_restriction_pauses_the_accounts_channels_and_no_others(live: Any, fee
         assert Channel.objects.get(name="Elsewhere").status == "connected"
 
 
+def test_an_old_restriction_delivered_again_does_not_pause_a_mended_channel(live: Any, feed: Make) -> None:
+    from messaging.models import Channel
+    from messaging.services.channels import channel_resume
+
+    organization, channel, *_ = live
+    raw = body(account_change("account_update", event="ACCOUNT_DELETED"))
+    feed(raw)
+    with schema_context(organization.schema_name):
+        assert channel_resume(channel_id=channel.pk)
+    feed(raw)
+    with schema_context(organization.schema_name):
+        assert Channel.objects.get(pk=channel.pk).status == "connected"
+
+
 def test_quality_and_limit_reach_the_number_they_are_about(live: Any, feed: Make, make_channel: Make) -> None:
     from messaging.models import Channel
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -177,6 +179,55 @@ def test_reports_change_the_template_once_and_say_why_campaigns_must_stop(
     template.refresh_from_db()
     assert (template.status, template.reason, template.quality) == ("PAUSED", "Three hours.", "RED")
     assert [item.hold_reason for item in changes] == ["Template promo (en_US) is PAUSED. Three hours."]
+
+
+def read_again() -> bool:
+    """Whether the account is going to be read; forgets it."""
+    return bool(AgendaItem.objects.filter(kind="template_sync").delete()[0])
+
+
+def test_an_old_report_that_comes_late_undoes_nothing_and_has_the_account_read_again(
+    channel: Any, template: MessageTemplate, changes: list[TemplateChange]
+) -> None:
+    read_again()
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    reports = [(0, "PENDING"), (10, "APPROVED"), (20, "PAUSED")]
+    template_news_apply(channel_ids=[channel.pk], news=news(status="PAUSED"), at=noon + timedelta(seconds=20))
+    assert not read_again()
+    for seconds, status in [*reports, *reversed(reports)]:
+        template_news_apply(channel_ids=[channel.pk], news=news(status=status), at=noon + timedelta(seconds=seconds))
+        template.refresh_from_db()
+        assert template.status == "PAUSED"
+        assert read_again() is (seconds < 20)
+    assert len(changes) == 1
+    template_news_apply(channel_ids=[channel.pk], news=news(status="APPROVED"), at=noon + timedelta(seconds=21))
+    template.refresh_from_db()
+    assert (template.status, read_again()) == ("APPROVED", False)
+
+
+def test_two_reports_of_one_second_that_differ_have_the_account_read_again(
+    channel: Any, template: MessageTemplate
+) -> None:
+    read_again()
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    template_news_apply(channel_ids=[channel.pk], news=news(status="PAUSED"), at=noon)
+    template_news_apply(channel_ids=[channel.pk], news=news(status="PAUSED"), at=noon)
+    assert not read_again()
+    template_news_apply(channel_ids=[channel.pk], news=news(status="APPROVED"), at=noon)
+    assert read_again()
+
+
+def test_reports_from_before_the_account_was_read_are_late(create: Any, channel: Any, provider: Any) -> None:
+    before = timezone.now() - timedelta(seconds=2)
+    create()
+    time.sleep(0.1)
+    templates_sync(channel=channel)
+    row = MessageTemplate.objects.get()
+    assert (row.status, row.news_at > before) == ("APPROVED", True)
+    late = TemplateNews(row.provider_id, row.name, row.language, status="PENDING")
+    template_news_apply(channel_ids=[channel.pk], news=late, at=before)
+    row.refresh_from_db()
+    assert row.status == "APPROVED"
 
 
 def test_a_new_category_is_told_with_the_old_one(
