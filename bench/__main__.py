@@ -20,6 +20,7 @@ PARTS = (
     "fairness",
     "statuses",
     "webhooks",
+    "credits",
     "launch",
     "imports",
     "plans",
@@ -53,6 +54,7 @@ def main() -> int:
 
 def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[Row]:
     from bench.api import rows_bulk, rows_single
+    from bench.credits import rows_credits
     from bench.engine import queue_clear, rows_campaign, rows_otp_under_load, rows_pacing
     from bench.fairness import rows_fairness
     from bench.imports import rows_imports
@@ -78,6 +80,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
         ),
         "statuses": lambda: rows_statuses(instance, organization, messages=20_000 // scale),
         "webhooks": lambda: rows_webhooks(instance, organization, count=20_000 // scale),
+        "credits": lambda: rows_credits(instance, organization, count=20_000 // scale),
         "launch": lambda: rows_launch(instance, organization, contacts=1_000_000 // scale),
         "imports": lambda: rows_imports(instance, organization, contacts=1_000_000 // scale),
         "plans": lambda: rows_plans(instance, messages=10_000_000 // scale),
@@ -86,7 +89,7 @@ def _rows(instance: Instance, wanted: tuple[str, ...], scale: int) -> Iterator[R
     for name in PARTS:
         if name not in wanted:
             continue
-        if name not in ("api", "bulk", "stages", "webhooks", "plans") and not instance.running("dispatch"):
+        if name not in ("api", "bulk", "stages", "webhooks", "credits", "plans") and not instance.running("dispatch"):
             # What the API parts accepted would otherwise be sent beside the next measurements.
             queue_clear(organization)
             instance.start("dispatch")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-# Reserve the price of the rows of `inserted` (price) from %(account)s: `reserved` is empty when there is not enough,
-# and then the caller gives up the whole statement. `{run}` and `{bulk}` say what the messages belong to.
+# Reserve the price of the rows of `{rows}` (price) from %(account)s: `reserved` is empty when there is not enough.
+# Nothing is then inserted, or the caller gives up the whole statement. `{run}` and `{bulk}` say what they belong to.
 HOLD: Final = """reserved AS (
     UPDATE {schema}.billing_creditaccount account SET balance = account.balance - cost.total
-    FROM (SELECT sum(price) AS total, count(*) AS messages FROM inserted HAVING count(*) > 0) AS cost
+    FROM (SELECT sum(price) AS total, count(*) AS messages FROM {rows} HAVING count(*) > 0) AS cost
     WHERE account.id = %(account)s AND account.balance >= cost.total
     RETURNING cost.total, cost.messages),
 hold_noted AS (
@@ -21,7 +21,7 @@ hold_noted AS (
     SELECT %(account)s, 'hold', -total, total, messages, %(channel)s, {run}, {bulk} FROM reserved)"""
 
 # Whether there was not enough.
-SHORT: Final = "(EXISTS (SELECT FROM inserted) AND NOT EXISTS (SELECT FROM reserved))"
+SHORT: Final = "(EXISTS (SELECT FROM {rows}) AND NOT EXISTS (SELECT FROM reserved))"
 
 # From `charged` (account, price, state): messages whose credits were reserved until this statement and now are
 # `settled` or `released`. Spending touches the ledger only, so sending does not queue for the account's row.

@@ -109,8 +109,8 @@ _CHARGED: Final = {
     "credit_values": ", %(account)s, price * units, 'held'",
     "price": ", price",
     "source": "priced",
-    "hold": f",\n{HOLD.replace('{run}', '%(run)s').replace('{bulk}', 'NULL::uuid')}",
-    "short": SHORT,
+    "hold": f",\n{statement_parts(HOLD, {'rows': 'inserted', 'run': '%(run)s', 'bulk': 'NULL::uuid'})}",
+    "short": SHORT.replace("{rows}", "inserted"),
 }
 _FREE: Final = {**dict.fromkeys(_CHARGED, ""), "source": "judged", "short": "false"}
 

@@ -142,8 +142,8 @@ def messages_accept(
         return Acceptance([], rejections, now)
     quota_take(organization=organization, count=len(ready))
     try:
-        # Alone the insert is one statement, which needs no transaction; one that may find too few credits does.
-        with transaction.atomic() if charge is not None else nullcontext():
+        # Alone the insert is one statement, which needs no transaction; contacts are only saved with their messages.
+        with transaction.atomic() if charge is not None and save_contact else nullcontext():
             contact_ids = _contacts(organization, channel, ready) if save_contact else {}
             held_back = messages_insert(
                 schema=organization.schema_name,

@@ -44,31 +44,45 @@ WITH given AS (
     SELECT * FROM json_to_recordset(%(rows)s::json)
         AS row(uuid uuid, contact bigint, address text, type text, content jsonb, window_from timestamptz,
                marketing boolean{price_row})),
-inserted AS (
+{hold}inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
          is_marketing, api_key_id, membership_id, bulk_uuid, reply_to, due_at, expires_at, queued_at{credit_columns})
     SELECT uuid, %(channel)s, contact, 'out', %(status)s, %(priority)s, address, type, content, %(sensitive)s,
            %(origin)s, marketing, %(api_key)s, %(membership)s, %(bulk)s, %(reply_to)s, %(due)s, %(expires)s,
            %(queued)s{credit_values}
-    FROM given
-    WHERE NOT {suppressed} AND NOT (given.marketing AND {opted_out})
-      AND (given.window_from IS NULL OR {window_open})
-    RETURNING uuid{price}),
+    FROM {source}
+    RETURNING uuid),
 {counted},
-{looked_after}{hold}
-SELECT uuid FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted){short}
+{looked_after}
+SELECT uuid{needed} FROM given WHERE uuid NOT IN (SELECT uuid FROM inserted){short}
 """
-# What the statement has besides when an account pays: the price of each row, and its reservation. NULL: too little.
+
+
+def statement_parts(text: str, parts: Mapping[str, str]) -> str:
+    """`text` with its named parts put in, in their order."""
+    for name, part in parts.items():
+        text = text.replace(f"{{{name}}}", part)
+    return text
+
+
+_MAY_GO = """given
+    WHERE NOT {suppressed} AND NOT (given.marketing AND {opted_out})
+      AND (given.window_from IS NULL OR {window_open})"""
+# When an account pays, the price of what may go is reserved first, and nothing is inserted without: one statement that
+# needs no transaction around it. A row without id says how much is needed when there was too little.
 _CHARGED = {
+    "hold": f"""allowed AS MATERIALIZED (SELECT * FROM {_MAY_GO}),
+{statement_parts(HOLD, {"rows": "allowed", "run": "NULL::bigint", "bulk": "%(bulk)s::uuid"})},
+""",  # noqa: S608  our own text
+    "source": "allowed AS given WHERE EXISTS (SELECT FROM reserved)",
     "price_row": ", price numeric",
     "credit_columns": ", credit_account_id, price, credit_state",
     "credit_values": ", %(account)s, given.price, 'held'",
-    "price": ", price",
-    "hold": f",\n{HOLD.replace('{run}', 'NULL').replace('{bulk}', '%(bulk)s::uuid')}",
-    "short": f" UNION ALL SELECT NULL WHERE {SHORT}",
+    "needed": ", NULL::numeric",
+    "short": f" UNION ALL SELECT NULL, (SELECT sum(price) FROM allowed) WHERE {SHORT.replace('{rows}', 'allowed')}",  # noqa: S608  our own text
 }
-_FREE = dict.fromkeys(_CHARGED, "")
+_FREE = {**dict.fromkeys(_CHARGED, ""), "source": _MAY_GO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +128,6 @@ def statement_fill(text: str, schema: str, parts: Mapping[str, str]) -> str:
     return statement_parts(text, {**parts, "schema": sql.Identifier(schema).as_string(None)})
 
 
-def statement_parts(text: str, parts: Mapping[str, str]) -> str:
-    """`text` with its named parts put in, in their order."""
-    for name, part in parts.items():
-        text = text.replace(f"{{{name}}}", part)
-    return text
-
-
 def messages_insert(
     *,
     schema: str,
@@ -141,8 +148,8 @@ def messages_insert(
     """Insert `rows` as queued (or scheduled for `due_at`) messages of the channel in one round trip.
 
     Returns the uuids that were held back: suppressed, opted out of marketing, or without a service window that is
-    still open. With `charge` the price of all others is reserved by the same statement, which the caller runs in a
-    transaction: raises `LimitReached` insufficient_credits when the account has too little.
+    still open. With `charge` the price of all others is reserved by the same statement: raises `LimitReached`
+    insufficient_credits when the account has too little, and nothing is inserted.
     """
     prices: Mapping[UUID, Decimal] = charge.prices if charge is not None else {}
     with statement_cursor() as cursor:
@@ -183,8 +190,8 @@ def messages_insert(
             },
             prepare=settings.DATABASE_PREPARE,
         )
-        held_back = {uuid for (uuid,) in cursor.fetchall()}
-    if charge is not None and None in held_back:
-        taken = [price for uuid, price in charge.prices.items() if uuid not in held_back]
-        raise insufficient(needed=sum(taken, Decimal(0)), available=balance_of(charge.account_id))
-    return held_back
+        refused = cursor.fetchall()
+    for uuid, *needed in refused:
+        if uuid is None and charge is not None:
+            raise insufficient(needed=needed[0], available=balance_of(charge.account_id))
+    return {row[0] for row in refused}
