@@ -14,6 +14,7 @@ from bench.table import Row
 from config.stack.instance import Instance
 
 _THREADS: Final = 8
+_ROUNDS: Final = 3
 _PRICE: Final = 2
 _CONTENT: Final = {"type": "text", "text": {"body": "Hello from the benchmark"}}
 # Charging takes one more row per call and its lock: no more than this share of the speed may go.
@@ -22,9 +23,13 @@ _AIM: Final = {"one a call": 0.5, "1,000 a call": 0.7, f"one a call, {_THREADS} 
 
 def rows_credits(instance: Instance, organization: Any, *, count: int) -> Iterator[Row]:
     """Messages per second, charged and free, and whether the books agree afterwards."""
-    free = _accepting(organization, count)
-    with _charged(organization):
-        charged = _accepting(organization, count)
+    free: dict[str, float] = {}
+    charged: dict[str, float] = {}
+    # In turns, and the best of each: whatever else the machine does then meets both alike.
+    for _ in range(_ROUNDS):
+        _keep_best(free, _accepting(organization, count))
+        with _charged(organization):
+            _keep_best(charged, _accepting(organization, count))
     # Only now, or its sends would share the two cores with what is measured above.
     if not instance.running("dispatch"):
         instance.start("dispatch")
@@ -42,6 +47,11 @@ def rows_credits(instance: Instance, organization: Any, *, count: int) -> Iterat
             share >= _AIM[what],
         )
     yield Row("credits: the books agree", difference or "yes", "yes", difference == "")
+
+
+def _keep_best(best: dict[str, float], rates: dict[str, float]) -> None:
+    for what, rate in rates.items():
+        best[what] = max(rate, best.get(what, 0.0))
 
 
 def _accepting(organization: Any, count: int) -> dict[str, float]:

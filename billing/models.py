@@ -73,7 +73,7 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name = _("ledger entry")
-        verbose_name_plural = _("ledger")
+        verbose_name_plural = _("ledger entries")
         ordering = ("-id",)
         indexes: ClassVar[list[Any]] = [
             models.Index(fields=["account", "-id"], name="ledger_of_account"),

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_tenants.utils import tenant_context
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.admin_forms import AmountForm
 from billing.amounts import amount_text
@@ -27,7 +28,7 @@ from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import public_site
-from messaging.drivers.registry import drivers
+from messaging.drivers.registry import driver_choices
 from messaging.operators import operator_slug
 from tenants.errors import NotFound
 from tenants.services.organizations import customer_organizations
@@ -51,19 +52,16 @@ class TariffForm(_TariffForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["valid_from"].required = False
+        kinds = [("", _("Every kind")), *driver_choices()]
+        self.fields["channel_kind"] = forms.ChoiceField(
+            label=_("kind of channel"), choices=kinds, required=False, widget=UnfoldAdminSelectWidget(choices=kinds)
+        )
 
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).strip().upper()
         if country and not country_known(country):
             raise forms.ValidationError(_("There is no such country."))
         return country
-
-    def clean_channel_kind(self) -> str:
-        kind = str(self.cleaned_data["channel_kind"]).strip()
-        known = sorted(drivers())
-        if kind and kind not in known:
-            raise forms.ValidationError(_("Known are: %(kinds)s") % {"kinds": ", ".join(known)})
-        return kind
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -130,10 +128,10 @@ class TariffAdmin(HistoryAdmin[Tariff]):
 class OrganizationCreditsAdmin(HistoryAdmin[OrganizationCredits], ReadOnlyAdmin[OrganizationCredits]):
     """Who pays, and what they have. Everything here is written into the organisation's own ledger and audit log."""
 
-    list_display = ("name", "charged", "available", "status")
+    list_display = ("organization_name", "charged", "available", "status")
     search_fields = ("name__istartswith", "slug__startswith")
     search_help_text = gettext_lazy("Name or short name")
-    fields = ("name", "charged", "available")
+    fields = ("organization_name", "charged", "available")
     readonly_fields = fields
     actions_detail = ("switch_on", "top_up", "correct", "switch_off")
     empty_title = gettext_lazy("No organisation yet")
@@ -157,6 +155,10 @@ class OrganizationCreditsAdmin(HistoryAdmin[OrganizationCredits], ReadOnlyAdmin[
         if "_balance" not in obj.__dict__:
             obj.__dict__["_balance"] = balances_of([obj]).get(obj.pk)
         return obj.__dict__["_balance"]
+
+    @display(description=gettext_lazy("organisation"), ordering="name")
+    def organization_name(self, obj: OrganizationCredits) -> str:
+        return obj.name
 
     @display(description=gettext_lazy("messages are"), label={"yes": "success", "no": "default"})
     def charged(self, obj: OrganizationCredits) -> tuple[str, str]:
