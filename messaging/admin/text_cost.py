@@ -43,12 +43,11 @@ def sms_text(*, channel: Channel | None, text: str, written: str | None = None, 
     after = text_cost(plain)
     saves = after.segments < cost.segments
     return SmsText(
-        segments=ngettext("This text is %(count)s SMS.", "This text is %(count)s SMS each.", cost.segments)
-        % {"count": cost.segments},
+        segments=_("This text takes %(count)s SMS.") % {"count": cost.segments},
         room=_room(cost),
         because=_because(cost),
         plain=text_plain(text if written is None else written.replace("\r\n", "\n")) if saves else "",
-        cheaper=_("Written in plain letters it is %(count)s SMS.") % {"count": after.segments} if saves else "",
+        cheaper=_("Written in plain letters it takes %(count)s.") % {"count": after.segments} if saves else "",
         field=field,
     )
 
@@ -61,8 +60,8 @@ def texting_channels() -> bool:
 
 def _room(cost: TextCost) -> str:
     return ngettext(
-        "%(count)s more character fits in, %(limit)s go into each.",
-        "%(count)s more characters fit in, %(limit)s go into each.",
+        "%(count)s more character fits in; each carries %(limit)s.",
+        "%(count)s more characters fit in; each carries %(limit)s.",
         cost.remaining,
     ) % {"count": cost.remaining, "limit": cost.per_segment}
 

@@ -272,7 +272,8 @@ class _Reader:
         if isinstance(value, str):
             return self._template(value, path)
         if isinstance(value, Mapping):
-            return {str(key): self._fields(entry, f"{path}.{key}", depth + 1) for key, entry in value.items()}
+            given = ((str(key), entry) for key, entry in value.items() if entry is not None)
+            return {key: self._fields(entry, f"{path}.{key}", depth + 1) for key, entry in given}
         if isinstance(value, list):
             return [self._fields(entry, f"{path}.{place}", depth + 1) for place, entry in enumerate(value)]
         return value
