@@ -124,13 +124,18 @@ def cost_sum(counts: Iterable[tuple[Price, int, int]], *, unpriced: int = 0) -> 
     return Cost(tuple(parts), sum((part.total for part in parts), Decimal(0)), unpriced)
 
 
+WITHOUT_TARIFFS: Final = PriceList({"": Price(0, "–", Decimal(1), per_segment=True)}, (0,))
 _known: dict[tuple[str, int, str, int, str], tuple[float, PriceList]] = {}
 
 
 def price_list(
     *, schema: str, organization_id: int, driver: Driver, kind: str, channel_id: int, category: str
 ) -> PriceList:
-    """The prices of a channel of the current `schema` for a category, at most 5 s old."""
+    """The prices of a channel of the current `schema` for a category, at most 5 s old.
+
+    While there is no tariff at all for it, a segment costs one credit: sub-accounts have credits before anybody has
+    made a price list.
+    """
     key, now = (schema, organization_id, kind, channel_id, category), time.monotonic()
     found = _known.get(key)
     if found is not None and now - found[0] < KNOWN_SECONDS:
@@ -145,7 +150,8 @@ def price_list(
     )
     # Numbers of people who have no telephone look like telephone numbers with some providers.
     by_phone = any(address.name == PHONE.name for address in driver.address_kinds)
-    prices = _arrange(sorted(tariffs, key=_rank, reverse=True), by_phone=by_phone)
+    ranked = sorted(tariffs, key=_rank, reverse=True)
+    prices = _arrange(ranked, by_phone=by_phone) if ranked else WITHOUT_TARIFFS
     if len(_known) >= _KNOWN_MAX:
         _known.clear()
     _known[key] = (now, prices)

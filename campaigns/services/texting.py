@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from billing.pricing import cost_of, price_category
 from campaigns.personalisation import contact_values, personalise, unknown_variables, variables_of
 from contacts.models import Contact
 from contacts.phones import BadPhone, phone_normalise
@@ -17,17 +18,19 @@ from messaging.models import Message
 from messaging.models.message import OPEN_STATUSES, PRIORITY_TRANSACTIONAL
 from messaging.services.accept import Draft, Rejection, SendingOrganization, messages_accept
 from messaging.services.channels import channel_for_texts
+from messaging.services.charging import prices_of
 from messaging.services.operators import operators_of
 from messaging.sms_text import text_cost
 from tenants.errors import InvalidInput
 
 _LOOK_EVERY: Final = 0.1
 _FAILURES_MOST: Final = 1_000
+_CATEGORY: Final = price_category(template_category="", is_marketing=False, origin=Message.Origin.API)
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What was accepted. `segments`: of the longest message; `cost`: credits that were reserved for all of them."""
+    """What was accepted. `segments`: of the longest message; `cost`: credits by the price list, charged or not."""
 
     total: int
     message_ids: list[int]
@@ -82,11 +85,19 @@ def texts_send(
         priority=PRIORITY_TRANSACTIONAL,
         membership_id=membership_id,
     )
-    ids, cost = _ids_and_cost([item.uuid for item in accepted.accepted])
+    addresses = {item.index: item.to for item in accepted.accepted}
+    prices = prices_of(
+        schema=organization.schema_name, organization_id=organization.pk, channel=channel, category=_CATEGORY
+    )
+    cost = cost_of(
+        prices=prices, messages=[(addresses[place], texts[to]) for place, to in enumerate(named) if place in addresses]
+    )
     # Every recipient of the request counts, also those that get nothing.
     operators = Counter(operators_of(address or "" for address in named.values()))
     longest = max({text_cost(body).segments for body in texts.values()}, default=0)
-    return Sending(len(named), ids, accepted.rejections, longest, cost, operators)
+    return Sending(
+        len(named), _ids([item.uuid for item in accepted.accepted]), accepted.rejections, longest, cost.total, operators
+    )
 
 
 def results_wait(*, message_ids: Sequence[int], seconds: float) -> Results:
@@ -137,11 +148,7 @@ def _texts(text: str, named: Mapping[str, str | None]) -> dict[str, str]:
     }
 
 
-def _ids_and_cost(uuids: Sequence[UUID]) -> tuple[list[int], Decimal]:
-    """Integer ids in the order of `uuids`, and the sum of the prices."""
-    rows = {
-        uuid: (pk, price)
-        for pk, uuid, price in Message.objects.filter(uuid__in=uuids).values_list("pk", "uuid", "price")
-    }
-    total = sum((price for _pk, price in rows.values() if price is not None), Decimal(0))
-    return [rows[uuid][0] for uuid in uuids], total
+def _ids(uuids: Sequence[UUID]) -> list[int]:
+    """Integer ids in the order of `uuids`."""
+    found = dict(Message.objects.filter(uuid__in=uuids).values_list("uuid", "pk"))
+    return [found[uuid] for uuid in uuids]

@@ -16,6 +16,9 @@ import requests
 from tests.live.test_whole_platform import eventually, inbox
 from tests.webhooks_app.receiver import Receiver
 
+# A minute must pass for the missed occurrence, and the platform has to start.
+pytestmark = pytest.mark.timeout(400)
+
 
 class Program:
     """Calls below /api with a token of its own."""
