@@ -141,6 +141,8 @@ class ChannelCreateForm(SecretsForm):
             self.field_add(name, field)
         if driver.generates_id:
             del self.fields["external_id"], self.fields["account_id"]
+            # Which secrets are needed depends on the settings above them.
+            self.order_fields(["name", "address", "is_sandbox", *self._settings, *self._secret_fields])
             self.fields["address"].required = False
             self.fields["address"].help_text = _(
                 "That people answer to, with the country code; empty when they cannot."

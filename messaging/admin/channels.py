@@ -286,7 +286,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         return channel is not None and isinstance(driver_of(channel.kind), CallbackDriver)
 
     @action(
-        description=gettext_lazy("Addresses for the gateway"),
+        description=gettext_lazy("Addresses"),
         url_path="addresses",
         icon="call_received",
         permissions=["addresses"],

@@ -125,13 +125,17 @@ def test_a_test_message_opens_the_form_with_the_channel_chosen(
 @pytest.mark.parametrize(
     ("text", "said", "unsaid"),
     [
-        ("Hello", ["This text is 1 SMS.", "155 more characters fit in"], ["because", "Write it so"]),
-        ("x" * 161, ["This text is 2 SMS each."], ["because"]),
+        (
+            "Hello",
+            ["This text takes 1 SMS.", "155 more characters fit in; each carries 160."],
+            ["because", "Write it so"],
+        ),
+        ("x" * 161, ["This text takes 2 SMS."], ["because"]),
         ("5 €", ["Counted twice: “€” (place 3)."], ["Write it so"]),
         ("Caf\u00e9 ☕", ["instead of 160", "“☕” (place 6)"], ["Write it so"]),
         (
             "\u2019" + "x" * 80,
-            ["2 SMS each", "Written in plain letters it is 1 SMS.", f'data-with="&#x27;{"x" * 80}"'],
+            ["takes 2 SMS.", "Written in plain letters it takes 1.", f'data-with="&#x27;{"x" * 80}"'],
             [],
         ),
         ("a\u200bb", ["U+200B"], []),
@@ -156,5 +160,5 @@ def test_other_channels_are_not_counted_in_sms(
 def test_the_campaign_composer_says_it_for_each_version(sms: Channel, browser_of: Callable[[str], Client]) -> None:
     form = {"channel": sms.pk, "text": "Hello {nom}", "text_b": "Ça coûte {nom}"}
     shown = browser_of("manager").post("/admin/campaigns/campaign/preview/", form).content.decode()
-    assert shown.count("This text is 1 SMS.") == 2
+    assert shown.count("This text takes 1 SMS.") == 2
     assert "“û”" in shown

@@ -64,7 +64,9 @@ class SmsHttpDriver(Driver, CallbackDriver):
             "preset",
             "How the gateway is spoken to",
             "Take the one that is closest; the details below change it.",
-            choices=tuple((name, preset["label"]) for name, preset in presets().items()),
+            choices=tuple(
+                (name, presets()[name]["label"]) for name in sorted(presets(), key=lambda name: name != DEFAULT_PRESET)
+            ),
         ),
         ChannelSetting(
             "gateway_url",
