@@ -10,6 +10,7 @@ from uuid import UUID
 from api.outputs import Output
 
 ChannelType = Literal["WHATSAPP", "INSTAGRAM", "FACEBOOK", "SMS", "OTHER"]
+FileState = Literal["pending", "stored", "refused", "failed", "removed"]
 MessageState = Literal["queued", "processing", "sent", "delivered", "read", "failed", "cancelled", "received"]
 
 
@@ -282,7 +283,7 @@ class FileRow(Output):
 
     id: UUID
     type: str
-    state: Literal["pending", "stored", "refused", "failed", "removed"]
+    state: FileState
     reason: str | None
     mimeType: str | None
     size: int | None

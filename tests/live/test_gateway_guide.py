@@ -7,6 +7,7 @@ import re
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -63,7 +64,7 @@ def run(command: str, **environment: str) -> Any:
     return answer
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_the_guide_leads_from_an_account_to_verified_messages(
     live_stack: Any, vendor_site: tuple[str, list[Any]]
 ) -> None:
@@ -115,3 +116,46 @@ def test_the_guide_leads_from_an_account_to_verified_messages(
     assert {event["message"]["id"] for event in events if event["event"] == "message.status"} == {sent}
     (row,) = run(received.replace("<id>", result["channelId"]), **base)["messages"]
     assert (row["text"], row["contact"]) == ("Gracias", "5215512345678")
+
+
+@pytest.mark.timeout(240)
+def test_a_picture_that_a_customer_sends_reaches_the_vendor(
+    live_stack: Any, vendor_site: tuple[str, list[Any]]
+) -> None:
+    site, events = vendor_site
+    given = live_stack.demo["gateway"]
+    root, headers = f"{live_stack.base_url}/v1", {"Authorization": f"Bearer {given['api_key']}"}
+    hook = {"url": f"{site}/events", "events": ["message.received"]}
+    assert requests.post(f"{root}/webhooks", json=hook, headers=headers, timeout=20).status_code == 201
+    channels = requests.get(f"{root}/auth/channels", headers=headers, timeout=20).json()["channels"]
+    (number,) = [row["phoneId"] for row in channels if row["id"] == given["channel_id"]]
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(60)
+    media = {"type": "image", "mime_type": "image/png", "caption": "Broken", "data": b64encode(picture).decode()}
+    reply = {"phone_number_id": number, "media": media}
+    person = f"52155{time.time_ns() % 100_000_000:08}"
+    requests.post(f"{live_stack.sandbox_url}/_control/phones/{person}/reply", json=reply, timeout=20).raise_for_status()
+
+    def told() -> Any:
+        return next((event["message"] for event in list(events) if event["contact"]["id"] == person), None)
+
+    (file,) = eventually(told)["files"]
+    assert (file["type"], told()["text"]) == ("image", "Broken")
+    assert requests.get(file["url"], timeout=20).status_code == 401
+
+    def stored() -> Any:
+        shown = requests.get(file["url"], headers=headers, timeout=20).json()["file"]
+        return shown if shown["state"] == "stored" else None
+
+    shown = eventually(stored)
+    assert (shown["mimeType"], shown["size"]) == ("image/png", len(picture))
+    assert requests.get(shown["url"], timeout=20).content == picture
+
+
+def eventually(find: Any, seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = find()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("it did not happen in time")

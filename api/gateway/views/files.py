@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from django.core.exceptions import SuspiciousOperation
@@ -13,7 +14,7 @@ from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import FileForm, FileInput
-from api.gateway.outputs import FileKept, FileRow
+from api.gateway.outputs import FileKept, FileRow, FileState
 from api.problems import Problem
 from config.egress import FetchFailed
 from messaging.drivers.registry import drivers
@@ -25,6 +26,13 @@ from tenants.services.keys import Credential
 
 # What surrounds a file in a form.
 _AROUND: Final = 65_536
+_STATES: Final[Mapping[MediaFile.State, FileState]] = {
+    MediaFile.State.PENDING: "pending",
+    MediaFile.State.STORED: "stored",
+    MediaFile.State.REFUSED: "refused",
+    MediaFile.State.FAILED: "failed",
+    MediaFile.State.REMOVED: "removed",
+}
 
 
 class FilesView(Endpoint):
@@ -80,7 +88,7 @@ def file_output(credential: Credential, row: MediaFile) -> FileRow:
     return FileRow(
         id=row.uuid,
         type=row.kind,
-        state=row.state,  # type: ignore[arg-type]  the model's choices are these words
+        state=_STATES[MediaFile.State(row.state)],
         reason=row.reason or None,
         mimeType=row.mime_type or None,
         size=row.size,

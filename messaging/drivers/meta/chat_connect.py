@@ -15,7 +15,8 @@ from messaging.drivers.meta.chat_errors import ERRORS
 # What the webhooks module reads; Meta refuses a subscription without fields.
 SUBSCRIBED: Final = (
     *("messages", "messaging_postbacks", "message_deliveries", "message_reads", "message_echoes"),
-    *("message_reactions", "messaging_referrals"),
+    *("message_reactions", "message_edits", "messaging_referrals", "messaging_optins"),
+    *("standby", "messaging_handovers"),
 )
 _PAGES: Final = "me"
 
