@@ -30,6 +30,30 @@ from tenants.models import Membership
 Kind = LedgerEntry.Kind
 _ZERO: Final = Decimal(0)
 _REFERENCE_LENGTH: Final = 90
+_MEMBERS_LOCKED: Final = """
+SELECT id FROM public.tenants_membership
+WHERE id IN (SELECT membership_id FROM billing_creditaccount WHERE balance > 0)
+ORDER BY id FOR UPDATE
+"""
+_ALLOWANCES_END: Final = """
+WITH locked AS (
+    SELECT id, membership_id, balance FROM billing_creditaccount WHERE membership_id IS NOT NULL AND balance > 0
+    ORDER BY id FOR NO KEY UPDATE),
+allowed AS (
+    SELECT locked.id, locked.membership_id, LEAST(locked.balance, (
+               SELECT sum(amount) FROM billing_ledgerentry entry
+               WHERE entry.account_id = locked.id AND entry.kind IN ('top_up', 'adjust'))) AS amount
+    FROM locked),
+struck AS (
+    UPDATE billing_creditaccount account SET balance = account.balance - allowed.amount
+    FROM allowed WHERE account.id = allowed.id AND allowed.amount > 0
+    RETURNING account.id, allowed.membership_id, allowed.amount),
+limited AS (
+    UPDATE public.tenants_membership member SET credit_limit = GREATEST(0, member.credit_limit - struck.amount)
+    FROM struck WHERE member.id = struck.membership_id)
+INSERT INTO billing_ledgerentry (account_id, kind, amount, reason, by)
+SELECT id, 'adjust', -amount, %s, %s FROM struck ORDER BY id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,10 @@ def held_of(*, account_ids: Sequence[int]) -> dict[int, Decimal]:
 
 
 def account_open(*, membership: Membership | None = None) -> CreditAccount:
-    """The account of the organisation, or of a member, switched on: from now on its messages are charged."""
+    """The account of the organisation, or of a member, switched on: from now on its messages are charged.
+
+    Allowances that members were given while the organisation was not charged end with that: nobody has paid for them.
+    """
     label = membership.user.email if membership else ""
     with transaction.atomic():
         account, is_new = CreditAccount.objects.get_or_create(
@@ -81,6 +108,8 @@ def account_open(*, membership: Membership | None = None) -> CreditAccount:
         )
         switched = CreditAccount.objects.filter(pk=account.pk, is_active=False).update(is_active=True)
         if is_new or switched:
+            if membership is None:
+                _allowances_end()
             audit_record(action="credits.switched_on", subject=account)
             now = timezone.now()
             schema = tenant_connection.schema_name
@@ -144,7 +173,9 @@ def credits_add(*, membership: Membership, amount: object, reason: str = "", ref
     """
     given, reference = amount_read(amount), _reference(reference)
     with transaction.atomic():
-        account = account_open(membership=membership)
+        # Members are locked before accounts, everywhere.
+        current = _member(membership)
+        account = account_open(membership=current)
         source = CreditAccount.objects.filter(membership_id=None, is_active=True).first()
         before = LedgerEntry.objects.filter(reference__in=[reference, f"{reference}:to"]).exists()
         if source is not None:
@@ -152,7 +183,6 @@ def credits_add(*, membership: Membership, amount: object, reason: str = "", ref
         else:
             credits_top_up(account_id=account.pk, amount=given, reason=reason or "Credits given", reference=reference)
         if not before:
-            current = Membership.objects.select_for_update(of=("self",)).get(pk=membership.pk)
             Membership.objects.filter(pk=current.pk).update(credit_limit=(current.credit_limit or _ZERO) + given)
     found = credits_balance(membership=membership)
     if found is None:
@@ -167,7 +197,7 @@ def credits_limit_set(*, membership: Membership, limit: object | None) -> None:
     never be overspent. Raises as `credits_transfer`.
     """
     with transaction.atomic():
-        current = Membership.objects.select_for_update(of=("self",)).select_related("user").get(pk=membership.pk)
+        current = _member(membership)
         before = current.credit_limit or _ZERO
         if limit is None:
             account = CreditAccount.objects.filter(membership_id=membership.pk, is_active=True).first()
@@ -194,6 +224,24 @@ def _take_back(account: CreditAccount, amount: Decimal) -> None:
         credits_adjust(account_id=account.pk, amount=-amount, reason="Limit lowered")
     else:
         credits_transfer(from_id=account.pk, to_id=target.pk, amount=amount, reason="Limit lowered")
+
+
+def _allowances_end() -> None:
+    """Strike what members have left of allowances: at most what did not come from the organisation's account."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MEMBERS_LOCKED)
+        cursor.execute(
+            _ALLOWANCES_END, ["Allowance from before the organisation was charged", actor_current().label[:200]]
+        )
+
+
+def _member(membership: Membership) -> Membership:
+    """The member as they are now, locked. Raises `NotFound` when they are gone."""
+    rows = Membership.objects.select_for_update(of=("self",)).select_related("user")
+    current = rows.filter(pk=membership.pk).first()
+    if current is None:
+        raise NotFound("sub_account_not_found", "There is no such member.")
+    return current
 
 
 def _change(account_id: int, kind: Kind, amount: Decimal, reason: str, reference: str) -> LedgerEntry:
