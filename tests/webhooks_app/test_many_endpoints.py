@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
+import threading
 from typing import Any
 
 import pytest
@@ -14,16 +14,23 @@ from tests.webhooks_app.receiver import Receiver, Reply
 from webhooks_app.models import Delivery
 
 FAST, HANGING, FAILING, NAMELESS = 60, 300, 100, 40
-HANGS = 12.0
+# The slow ones wait until the test is over, or this long; the fast ones must be done in half of the time.
+HANGS = 60.0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_five_hundred_endpoints_and_the_slow_ones_delay_nobody(
     committed: Any, pump: Any, make_endpoint: Any, publish: Any, wait_until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization, _ = committed
     quick, stuck, broken = Receiver(), Receiver(), Receiver()
-    stuck.reply = lambda request, number: Reply(wait=HANGS)
+    over = threading.Event()
+
+    def hang(request: Any, number: int) -> Reply:
+        over.wait(HANGS)
+        return Reply()
+
+    stuck.reply = hang
     broken.reply = lambda request, number: Reply(500)
     try:
         slow = [make_endpoint(organization, f"{stuck.url()}/{number}", timeout=30) for number in range(HANGING)]
@@ -38,7 +45,7 @@ def test_five_hundred_endpoints_and_the_slow_ones_delay_nobody(
 
         def slow_names(host: Any, *rest: Any, **options: Any) -> Any:
             if str(host).startswith("dead"):
-                time.sleep(HANGS)
+                over.wait(HANGS)
                 raise socket.gaierror("no answer from any name server")
             return look_up(host, *rest, **options)
 
@@ -47,15 +54,13 @@ def test_five_hundred_endpoints_and_the_slow_ones_delay_nobody(
         # The slow ones first: the good ones come behind all of them.
         for endpoint in slow + lost + bad + good:
             pump.pump(organization.schema_name, endpoint.pk)
-        started = time.monotonic()
-        wait_until(lambda: len(quick.requests) == FAST * 3, HANGS - 2)
-        assert time.monotonic() - started < HANGS - 2
+        wait_until(lambda: len(quick.requests) == FAST * 3, HANGS / 2)
         with schema_context(organization.schema_name):
             assert not Delivery.objects.filter(endpoint_id__in=[row.pk for row in slow], status="succeeded").exists()
         assert {request.path for request in quick.requests} == {f"/hook/{number}" for number in range(FAST)}
         wait_until(lambda: len(broken.requests) >= FAILING, 60)
     finally:
-        stuck.reply = lambda request, number: Reply()
+        over.set()
         pump.stop()
         for receiver in (quick, stuck, broken):
             receiver.close()
