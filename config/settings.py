@@ -273,6 +273,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.0.3",
     "SERVE_INCLUDE_SCHEMA": False,
+    # The check would put all surfaces into one document, where their names clash; each has a document of its own.
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
     # The surfaces name their components themselves.
     "POSTPROCESSING_HOOKS": [],
     "COMPONENT_SPLIT_REQUEST": True,
@@ -348,6 +350,8 @@ RETENTION_SLICE_SECONDS = env.integer("RETENTION_SLICE_SECONDS", 5, minimum=1, m
 # How many organisations may be registered over the API from one address within an hour; 0 closes registration.
 REGISTRATIONS_PER_HOUR = env.integer("REGISTRATIONS_PER_HOUR", 20 if PRODUCTION else 1000, maximum=1_000_000)
 
+# People who register over the marketing API start with an SMS channel of the sandbox, to try it out.
+REGISTRATION_SANDBOX_CHANNEL = env.boolean("REGISTRATION_SANDBOX_CHANNEL", not PRODUCTION)
 # A login to the marketing API ends after so many days.
 ACCESS_TOKEN_DAYS = env.integer("ACCESS_TOKEN_DAYS", 90, minimum=1, maximum=3650)
 

@@ -253,6 +253,7 @@ def test_sub_accounts(marketer: Marketer, examples: Any) -> None:
         name: given[name] for name in given if name != "password"
     }
     assert account["status"] == "active"
+    assert isinstance(account["sms_credit_limit"], int)
     assert [one["id"] for one in marketer.get("/sub-accounts").json()["data"]] == [account["id"]]
     root = f"/sub-accounts/{account['id']}"
     changed = marketer.post(f"{root}/permissions", examples["POST", "/sub-accounts/{id}/permissions"])

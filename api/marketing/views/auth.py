@@ -19,6 +19,7 @@ from api.marketing.outputs import Done, LoginData, MeData, UserRow
 from api.problems import Problem
 from api.rate_limit import rate_take
 from config.middleware import client_address
+from messaging.services.trying import sandbox_sms_channel
 from tenants.models import Membership
 from tenants.roles import PERMISSIONS, permissions_of
 from tenants.services.registration import membership_by_password, person_register
@@ -56,6 +57,8 @@ class RegisterView(PublicEndpoint):
         membership, token = person_register(
             name=given.name, email=given.email, password=given.password, country=(given.country or COUNTRY).upper()
         )
+        if settings.REGISTRATION_SANDBOX_CHANNEL:
+            sandbox_sms_channel(organization=membership.organization)
         return answer(_login(membership, token), message=_("Registration successful"), status=201)
 
 

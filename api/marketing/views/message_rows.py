@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from api.marketing.amounts import credits_number
 from api.marketing.outputs import MessageRow, MessageState
 from messaging.content import CONTENT_REMOVED
 from messaging.models import Message
@@ -49,7 +50,7 @@ def _row(message: Message, operator: str) -> MessageRow:
         status=state_of(message.status),
         operator=operator,
         sms_count=len(segments_of(text)) if text else 0,
-        cost=float(message.price or 0),
+        cost=credits_number(message.price),
         channel=message.channel.name,
         campaign_run_id=message.campaign_run_id,
         error=message.error_reason or None,

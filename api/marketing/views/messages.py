@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from django.http import HttpResponse, StreamingHttpResponse
@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from api.date_types import since_of, until_of
 from api.endpoint import json_response
+from api.marketing.amounts import credits_number
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer, answer_bytes
 from api.marketing.exports import export_response
@@ -198,16 +199,11 @@ def _send_data(done: Sending) -> SendData:
         failed=len(done.rejections),
         pending=0,
         sms_count=done.segments,
-        total_cost=_number(done.cost),
+        total_cost=credits_number(done.cost),
         by_operator=by_operator(done.by_operator),
         message_ids=done.message_ids,
         failures=[Unsent(refused.to, refused.code, _(refused.reason)) for refused in done.rejections],
     )
-
-
-def _number(value: Any) -> float:
-    """Whole credits as whole numbers."""
-    return int(value) if value == int(value) else float(value)
 
 
 def _wait_of(call: Call) -> int:

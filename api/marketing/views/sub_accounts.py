@@ -7,6 +7,7 @@ from typing import Final
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from api.marketing.amounts import credits_number
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer, answer_bytes
 from api.marketing.inputs import CreditsInput, PermissionsInput, SubAccountInput
@@ -178,7 +179,7 @@ class CreditsView(Endpoint):
 
         def effect() -> bytes:
             balance = credits_add(membership=member, amount=given.amount)
-            data = CreditData(member.pk, float(given.amount), float(balance.available))
+            data = CreditData(member.pk, given.amount, credits_number(balance.available))
             return answer_bytes(data, message=_("Credits added"))
 
         return call.body_once(effect, status=200)
@@ -200,8 +201,8 @@ def _rows(members: list[Membership]) -> list[SubAccountRow]:
             status="suspended" if member.is_suspended else "active",
             permissions=_permissions(member),
             has_own_permissions=member.permissions is not None,
-            sms_credit_limit=None if member.credit_limit is None else float(member.credit_limit),
-            credits=float(balances[member.pk].available) if member.pk in balances else None,
+            sms_credit_limit=None if member.credit_limit is None else credits_number(member.credit_limit),
+            credits=credits_number(balances[member.pk].available) if member.pk in balances else None,
             created_at=member.created_at,
         )
         for member in members

@@ -141,6 +141,22 @@ def test_a_campaign_that_cannot_be_sent_is_left_as_it_was(marketer: Marketer, ch
     assert (campaign.audience_kind, campaign.status, campaign.entries.count()) == ("all", "draft", 0)
 
 
+def test_recipients_are_chosen_by_groups_contacts_and_lists(marketer: Marketer, channel: Any) -> None:
+    contact = marketer.post("/contacts", CONTACT | {"group": "G"}).json()["data"]["id"]
+    group = Group.objects.get().pk
+    for chosen, kind in (
+        ({"group_ids": [group]}, "groups"),
+        ({"contact_ids": [contact]}, "contacts"),
+        ({"recipients": ["+24162000000"]}, "list"),
+        ({}, "all"),
+    ):
+        made = marketer.post("/campaigns", CAMPAIGN | chosen)
+        assert (made.status_code, made.json()["data"]["recipients"]) == (201, kind), made.content
+    number = made.json()["data"]["id"]
+    changed = marketer.put(f"/campaigns/{number}", {"name": "New", "group_ids": [group]}).json()["data"]
+    assert (changed["name"], changed["recipients"]) == ("New", "groups")
+
+
 def test_a_campaigns_life(marketer: Marketer, channel: Any) -> None:
     number = marketer.post("/campaigns", CAMPAIGN | {"recipients": ["+24162000000"]}).json()["data"]["id"]
     root = f"/campaigns/{number}"

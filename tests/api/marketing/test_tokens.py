@@ -163,6 +163,12 @@ def test_a_registered_person_owns_an_organisation_of_their_own(organization: Any
     assert (me["role"], me["organization_name"], len(me["permissions"])) == ("owner", "Ada", 8)
     assert ada.get("/contacts").json()["data"] == []
     assert ada.post("/contacts", {"name": "A", "phone": "+24162000000"}).status_code == 201
+    # The first message can be tried at once: there is a channel to simulated phones.
+    sent = ada.post("/messages/send", {"recipients": ["+24162000001", "+24177000002"], "message": "Hello"})
+    assert (sent.status_code, sent.json()["data"]["sent"]) == (200, 2), sent.content
+    assert sent.json()["data"]["by_operator"] == {"airtel": 1, "moov": 1, "unknown": 0}
+    found = ada.post("/messages/analyze", {"phone_numbers": ["0777000003"]}).json()["data"]
+    assert found["moov_count"] == 1
 
 
 @pytest.mark.parametrize(
