@@ -53,16 +53,14 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         text = text.replace("\x00", "").strip()
         if not text:
             return self
-        found = Q()
-        for start in {text, text.lower(), text.upper(), text.capitalize(), text.title()}:
-            found |= Q(name__startswith=start)
-        digits = "".join(character for character in text if character.isdigit())
-        if digits and not any(character.isalpha() for character in text):
-            found |= Q(phone__startswith=digits.removeprefix("00"))
-        if " " not in text:
-            found |= Q(email__startswith=text) | Q(email__startswith=text.lower())
+        found = self.model._base_manager.filter(_begins(text))
         # Taken from the indexes first: in the order of the list, rare old ones would cost a walk over everybody.
-        return self.filter(pk__in=self.model._base_manager.filter(found).order_by().values("pk")[:SEARCHED_MOST])
+        return self.filter(pk__in=found.order_by().values("pk")[:SEARCHED_MOST])
+
+    def beginning_with(self, text: str) -> Self:
+        """As `searched`, all of them: for walks over all that match."""
+        text = text.replace("\x00", "").strip()
+        return self.filter(_begins(text)) if text else self
 
     def before(self, contact_id: int) -> Self:
         """Those older than this one: the next page of the list, which has the newest first."""
@@ -84,3 +82,15 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def count_up_to(self, most: int) -> int:
         """How many there are, counted no further than `most` + 1."""
         return self.order_by().values("pk")[: most + 1].count()
+
+
+def _begins(text: str) -> Q:
+    found = Q()
+    for start in {text, text.lower(), text.upper(), text.capitalize(), text.title()}:
+        found |= Q(name__startswith=start)
+    digits = "".join(character for character in text if character.isdigit())
+    if digits and not any(character.isalpha() for character in text):
+        found |= Q(phone__startswith=digits.removeprefix("00"))
+    if " " not in text:
+        found |= Q(email__startswith=text) | Q(email__startswith=text.lower())
+    return found

@@ -254,3 +254,8 @@ _SPECIAL: Final[dict[str, dict[str, Callable[[Any], Condition]]]] = {
     },
     "suppressed": {"is": lambda value: Condition(_SUPPRESSED, (_boolean(value),))},
 }
+
+
+def segment_operations(name: str, *, custom: Mapping[str, FieldRule]) -> list[str]:
+    """The operations that the field `name` has; none for what is no field."""
+    return list(_Compiler(custom)._operations(name) or ())

@@ -1,3 +1,3 @@
 """Celery finds tasks in modules of this name: importing it registers what the agenda does for contacts."""
 
-from contacts.services import import_runs  # noqa: F401  agenda handler
+from contacts.services import import_runs, jobs  # noqa: F401  agenda handlers

@@ -1,5 +1,6 @@
 from contacts.models.contact import Contact, Identity, ServiceWindow
 from contacts.models.contact_import import ContactImport, ImportMapping, ImportProblem
+from contacts.models.contact_job import ContactJob
 from contacts.models.custom_field import CustomField
 from contacts.models.group import Group, GroupMember
 from contacts.models.opt_out_policy import OptOutPolicy
@@ -9,6 +10,7 @@ from contacts.models.suppression import Suppression
 __all__ = [
     "Contact",
     "ContactImport",
+    "ContactJob",
     "CustomField",
     "Group",
     "GroupMember",

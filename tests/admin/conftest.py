@@ -85,6 +85,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
     def make(organization: Any, word: str) -> dict[str, Any]:
         from datetime import timedelta
+        from io import BytesIO
 
         from django.contrib.admin.models import CHANGE, LogEntry
         from django.utils import timezone
@@ -95,8 +96,13 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from billing.tariffs.models import Tariff
         from campaigns.services.campaigns import campaign_create
         from campaigns.services.text_templates import text_template_create
-        from contacts.models import Identity, OptOutPolicy, Suppression
+        from contacts.filters import ContactFilter
+        from contacts.models import CustomField, Identity, OptOutPolicy, Suppression
+        from contacts.services.groups import group_create
         from contacts.services.identities import contact_find_or_create
+        from contacts.services.imports import import_create
+        from contacts.services.jobs import job_start
+        from contacts.services.segments import segment_save
         from messaging.models import Customer, Message, MessageTemplate, OperatorPrefix
         from messaging.services.setup_links import setup_link_create
         from otp.models import OneTimePassword, OtpPolicy
@@ -173,6 +179,13 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
                 channel_id=channel.pk,
                 content={"type": "text", "text": {"body": f"{word} text"}},
             )
+            group = group_create(name=f"{word} group")
+            segment = segment_save(name=f"{word} segment", rules={"field": "status", "op": "is", "value": "active"})
+            own_field = CustomField.objects.create(key=f"{word}_field")
+            upload = import_create(
+                organization=organization, source=BytesIO(b"phone\n+22996123456\n"), filename=f"{word}.csv"
+            )
+            job = job_start(kind="status_set", filter=ContactFilter(), status="inactive")
             audited = AuditEntry.objects.create(
                 action="contact.updated",
                 object_type="contacts.contact",
@@ -213,6 +226,11 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "campaigns.campaign": campaign.pk,
             "campaigns.marketingtemplate": text_template.pk,
             "contacts.contact": contact,
+            "contacts.group": group.pk,
+            "contacts.segment": segment.pk,
+            "contacts.customfield": own_field.pk,
+            "contacts.contactimport": upload.pk,
+            "contacts.contactjob": job.pk,
             "contacts.suppression": suppression.pk,
             "contacts.optoutpolicy": opt_out_policy.pk,
             "otp.onetimepassword": otp.pk,

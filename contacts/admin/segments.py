@@ -1,0 +1,263 @@
+"""Segments: rules put together by clicking, or written as text; how many match is shown while they are changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.services.recording import audit_record
+from config.admin_base import HistoryAdmin, ReadOnlyAdmin
+from config.admin_decorators import action
+from config.admin_forms import ConfirmForm, ServiceForm, posted
+from config.admin_sites import organization_site
+from contacts.models import Contact, CustomField, Group, Segment
+from contacts.segments import segment_compile, segment_operations
+from contacts.services.custom_fields import field_rules
+from contacts.services.segments import contacts_count, segment_save
+from tenants.errors import InvalidInput
+
+_CAP: Final = 10_000
+_FIELDS: Final = {
+    "name": gettext_lazy("Name"),
+    "email": gettext_lazy("E-mail"),
+    "phone": gettext_lazy("Phone"),
+    "status": gettext_lazy("Status"),
+    "tags": gettext_lazy("Tags"),
+    "group": gettext_lazy("Group"),
+    "language": gettext_lazy("Language"),
+    "timezone": gettext_lazy("Time zone"),
+    "created_at": gettext_lazy("Created"),
+    "last_seen_at": gettext_lazy("Last message from them"),
+    "sent": gettext_lazy("Was sent a message"),
+    "delivered": gettext_lazy("Got a message"),
+    "read": gettext_lazy("Read a message"),
+    "failed": gettext_lazy("A message failed"),
+    "suppressed": gettext_lazy("Must not be written to"),
+}
+_OPERATIONS: Final = {
+    "is": gettext_lazy("is"),
+    "is_not": gettext_lazy("is not"),
+    "contains": gettext_lazy("contains"),
+    "starts_with": gettext_lazy("begins with"),
+    "in": gettext_lazy("is one of"),
+    "not_in": gettext_lazy("is none of"),
+    "is_set": gettext_lazy("is known"),
+    "is_not_set": gettext_lazy("is not known"),
+    "at_least": gettext_lazy("is at least"),
+    "at_most": gettext_lazy("is at most"),
+    "on_or_after": gettext_lazy("is on or after"),
+    "on_or_before": gettext_lazy("is on or before"),
+    "last_days": gettext_lazy("within the last days"),
+    "not_last_days": gettext_lazy("not within the last days"),
+    "before_days": gettext_lazy("longer ago than days"),
+    "has": gettext_lazy("have"),
+    "has_not": gettext_lazy("do not have"),
+}
+_NEW: Final = {"all": [{"field": "status", "op": "is", "value": "active"}]}
+
+
+class SegmentForm(ServiceForm):
+    """A name, and rules as JSON, which the page's script shows as lines to click together."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=80)
+    description = forms.CharField(label=gettext_lazy("Description"), max_length=300, required=False)
+    rules = forms.CharField(
+        label=gettext_lazy("Rules"),
+        max_length=50_000,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        help_text=gettext_lazy('Such as {"all": [{"field": "status", "op": "is", "value": "active"}]}'),
+    )
+
+    def clean_rules(self) -> Any:
+        rules = _parsed(self.cleaned_data["rules"])
+        try:
+            segment_compile(rules, custom=field_rules())
+        except InvalidInput as error:
+            raise forms.ValidationError([f"{where} {reason}" for where, reason in error.fields.items()]) from error
+        return rules
+
+
+@admin.register(Segment, site=organization_site)
+class SegmentAdmin(HistoryAdmin[Segment], ReadOnlyAdmin[Segment]):
+    list_display = ("name", "description", "created_at")
+    search_fields = ("name",)
+    ordering = ("name", "id")
+    fields = ("name", "description", "rules_text", "number", "public_id")
+    readonly_fields = fields
+    actions_detail = ("edit", "members", "remove")
+    empty_title = gettext_lazy("No segment yet")
+    empty_text = gettext_lazy(
+        "A segment is a saved filter: whoever matches at the moment of sending gets the campaign."
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("contacts.add_segment")
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", preview, name="contacts_segment_preview"), *super().get_urls()]
+
+    def rules_text(self, obj: Segment) -> str:
+        return json.dumps(obj.rules, ensure_ascii=False)
+
+    rules_text.short_description = gettext_lazy("rules")  # type: ignore[attr-defined]
+
+    def number(self, obj: Segment) -> str:
+        return _counted(obj.rules)[1]
+
+    number.short_description = gettext_lazy("contacts now")  # type: ignore[attr-defined]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """How many contacts match the rules that are being written, or what is wrong with them."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            rules = _parsed(request.POST.get("rules", ""))
+        except forms.ValidationError as error:
+            return JsonResponse({"ok": False, "text": " ".join(error.messages)})
+        is_good, text = _counted(rules)
+        return JsonResponse({"ok": is_good, "text": text})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._save(request, None)
+
+    def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("contacts.change_segment")
+
+    @action(description=gettext_lazy("Edit"), url_path="edit", icon="edit", permissions=["edit"])
+    def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._save(request, self.object_or_404(request, object_id))
+
+    def has_members_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("contacts.view_contact")
+
+    @action(description=gettext_lazy("Contacts"), url_path="contacts", icon="contacts", permissions=["members"])
+    def members(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        segment = self.object_or_404(request, object_id)
+        return HttpResponseRedirect(f"{reverse('admin:contacts_contact_changelist')}?segment={segment.pk}")
+
+    def has_remove_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("contacts.delete_segment")
+
+    @action(description=gettext_lazy("Remove"), url_path="remove", icon="delete", permissions=["remove"])
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        segment = self.object_or_404(request, object_id)
+
+        def run() -> str:
+            self.log(request, [segment], DELETION, _("Removed."))
+            audit_record(action="segment.deleted", subject=segment, old={"name": segment.name, "rules": segment.rules})
+            segment.delete()
+            return _("Removed.")
+
+        return self.run_form(
+            request,
+            form=ConfirmForm(posted(request)),
+            run=run,
+            title=_("Remove this segment"),
+            submit=_("Remove"),
+            text=_("Contacts stay. Campaigns that go to this segment can no longer be launched."),
+            danger=True,
+        )
+
+    def _save(self, request: HttpRequest, segment: Segment | None) -> HttpResponse:
+        rules = segment.rules if segment is not None else _NEW
+        initial = {"rules": json.dumps(rules, ensure_ascii=False, indent=1)}
+        if segment is not None:
+            initial |= {"name": segment.name, "description": segment.description}
+        form = SegmentForm(posted(request), initial=initial)
+        saved: list[Segment] = []
+
+        def run() -> str:
+            given = form.cleaned_data
+            saved.append(
+                segment_save(
+                    name=given["name"],
+                    rules=given["rules"],
+                    description=given["description"],
+                    segment_id=segment.pk if segment is not None else None,
+                )
+            )
+            old = None if segment is None else {"name": segment.name, "rules": segment.rules}
+            audit_record(
+                action="segment.created" if segment is None else "segment.updated",
+                subject=saved[0],
+                old=old,
+                new={"name": saved[0].name, "rules": saved[0].rules},
+            )
+            self.log(request, saved, ADDITION if segment is None else CHANGE, _("Saved."))
+            return _("Saved.")
+
+        answer = self.run_form(
+            request,
+            form=form,
+            run=run,
+            title=segment.name if segment is not None else _("New segment"),
+            submit=_("Save"),
+            template="admin/segment_form.html",
+            catalogue=_catalogue(),
+            preview_url=self.page_url("preview"),
+        )
+        return HttpResponseRedirect(self.page_url("change", saved[0].pk)) if saved else answer
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise forms.ValidationError(_("These rules are no JSON: %(error)s") % {"error": str(error)[:200]}) from error
+
+
+def _counted(rules: Any) -> tuple[bool, str]:
+    """(whether the rules can be used, how many match or what is wrong)."""
+    try:
+        number = contacts_count(condition=segment_compile(rules, custom=field_rules()), cap=_CAP)
+    except InvalidInput as error:
+        return False, "; ".join(f"{where} {reason}" for where, reason in list(error.fields.items())[:5])
+    if number > _CAP:
+        return True, _("More than %(count)s contacts") % {"count": number_format(_CAP, force_grouping=True)}
+    return True, _("%(count)s contacts") % {"count": number_format(number, force_grouping=True)}
+
+
+def _catalogue() -> dict[str, Any]:
+    """The fields and operations that the page's script offers."""
+    rules = field_rules()
+    labels = {name: str(label) for name, label in _FIELDS.items()}
+    customs = {f"custom.{field.key}": field for field in CustomField.objects.order_by("key")}
+    labels |= {name: str(field) for name, field in customs.items()}
+    yes_no = [[True, _("Yes")], [False, _("No")]]
+    choices: dict[str, list[list[Any]]] = {
+        "status": [[value, str(label)] for value, label in Contact.Status.choices],
+        "group": [[pk, name] for pk, name in Group.objects.values_list("pk", "name")[:1000]],
+        "suppressed": yes_no,
+    }
+    choices |= {name: yes_no for name, field in customs.items() if field.type == CustomField.Type.BOOLEAN}
+    choices |= {
+        name: [[str(choice), str(choice)] for choice in field.choices]
+        for name, field in customs.items()
+        if field.type == CustomField.Type.CHOICE
+    }
+    numbers = [name for name, field in customs.items() if field.type == CustomField.Type.NUMBER]
+    return {
+        "fields": [
+            {"name": name, "label": label, "operations": segment_operations(name, custom=rules),
+             "choices": choices.get(name, []), "number": name in numbers}
+            for name, label in labels.items()
+        ],
+        "operations": {name: str(label) for name, label in _OPERATIONS.items()},
+        "words": {
+            "all": _("All of these"), "any": _("Any of these"), "add": _("Add a rule"), "remove": _("Remove"),
+            "text": _("Edit as text"), "lines": _("Edit as lines"),
+        },
+    }  # fmt: skip
