@@ -222,6 +222,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
                 contact_id=contact.pk, limit=_CONVERSATION, organization_uuid=organization_of(request).uuid
             ),
             "conversation_cap": _CONVERSATION,
+            "show_save": False,
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -19,20 +19,19 @@ def page(name: str, *arguments: int) -> str:
 def test_contacts_are_created_changed_and_deleted_with_events_audit_and_counts(organization, browser_of):
     with tenant_context(organization):
         endpoint_create(surface="transactional", url="http://127.0.0.1:9/hook", events=["*"])
-        before = AuditEntry.objects.count()
     browser = browser_of("manager")
     browser.post(page("contact_add"), {"phone": "+229 97 00 00 01", "name": "Ada", "email": ""})
     with tenant_context(organization):
         contact = Contact.objects.get()
         group = group_create(name="Clients")
         group_members_add(group_id=group.pk, contact_ids=[contact.pk])
-    given = {"name": "Ada Doe", "email": "ada@example.com"}
-    given |= {"identities-TOTAL_FORMS": "0", "identities-INITIAL_FORMS": "0"}
-    assert browser.post(page("contact_change", contact.pk), given).status_code == 302
+    given = {"phone": "+22997000001", "name": "Ada Doe", "email": "ada@example.com", "group": group.pk}
+    assert browser.post(page("contact_edit", contact.pk), given).status_code == 302
     browser.post(page("contact_delete", contact.pk), {"post": "yes"})
     with tenant_context(organization):
         told = list(Event.objects.order_by("id").values_list("type", flat=True))
-        audited = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))[before:]
+        entries = AuditEntry.objects.filter(action__startswith="contact.").order_by("id")
+        audited = list(entries.values_list("action", flat=True))
         assert (Contact.objects.count(), Group.objects.get().member_count) == (0, 0)
     assert told == audited == ["contact.created", "contact.updated", "contact.deleted"]
 
