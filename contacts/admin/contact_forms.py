@@ -60,9 +60,7 @@ class ContactForm(ServiceForm):
         self._custom = list(CustomField.objects.order_by("key"))
         for definition in self._custom:
             self.field_add(f"{_PREFIX}{definition.key}", _field(definition))
-        self.field_aliases = {
-            f"custom_fields.{definition.key}": f"{_PREFIX}{definition.key}" for definition in self._custom
-        }
+            self.aliases[f"custom_fields.{definition.key}"] = f"{_PREFIX}{definition.key}"
 
     def clean_phone(self) -> str:
         text = self.cleaned_data["phone"]

@@ -27,7 +27,7 @@ class _ListFilter(SimpleListFilter):
         if not value:
             return queryset
         try:
-            wanted = filter_of({self.parameter_name: value}).contacts()
+            wanted = filter_of({str(self.parameter_name): value}).contacts()
         except ServiceError:
             return queryset.none()
         return queryset.filter(pk__in=wanted.values("pk")) if self.field == "segment_id" else queryset & wanted

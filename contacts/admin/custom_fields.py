@@ -56,7 +56,7 @@ class CustomFieldForm(_CustomFieldForm):
         given = super().clean() or {}
         if given.get("type") == CustomField.Type.CHOICE and not given.get("choices"):
             self.add_error("choices", _("A list needs at least one choice."))
-        if self.instance.pk is None and CustomField.objects.count() >= MAX_FIELDS:
+        if self.instance._state.adding and CustomField.objects.count() >= MAX_FIELDS:
             self.add_error(None, _("There are at most %(most)s custom fields.") % {"most": MAX_FIELDS})
         return given
 

@@ -38,7 +38,7 @@ class JobForm(ServiceForm):
         self.fields["group"].queryset = Group.objects.all()  # type: ignore[attr-defined]
         kinds = [choice for choice in Kind.choices if may_delete or choice[0] != Kind.DELETE]
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
-        self.fields["kind"].widget.choices = kinds  # type: ignore[attr-defined]
+        self.fields["kind"].widget.choices = kinds
 
 
 @admin.register(ContactJob, site=organization_site)

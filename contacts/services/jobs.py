@@ -146,7 +146,7 @@ def _end(job: ContactJob, status: str, reason: str) -> bool:
 
 def _value(kind: str, group_id: int | None, status: str) -> dict[str, Any]:
     if kind in (Kind.GROUP_ADD, Kind.GROUP_REMOVE):
-        if not Group.objects.filter(pk=group_id).exists():
+        if group_id is None or not Group.objects.filter(pk=group_id).exists():
             raise InvalidInput("invalid_job", "There is no such group.", {"group": "does not exist"})
         return {"group_id": group_id}
     if kind == Kind.STATUS_SET:
