@@ -15,8 +15,8 @@ from config.stack.instance import Instance
 CONCURRENCY = 400
 
 
-def channel_make(organization: Any, **fields: Any) -> Any:
-    """A sandbox channel of its own for one measurement."""
+def channel_make(organization: Any, *, kind: str = "whatsapp_cloud", **fields: Any) -> Any:
+    """A sandbox channel of its own for one measurement; `kind` is one whose addresses are phone numbers."""
     from django_tenants.utils import tenant_context
 
     from messaging.services.channels import channel_create
@@ -26,7 +26,7 @@ def channel_make(organization: Any, **fields: Any) -> Any:
         return channel_create(
             organization=organization,
             name=f"Bench {number}",
-            kind="whatsapp_cloud",
+            kind=kind,
             external_id=number,
             account_id="980215774401239",
             address="22951000000",

@@ -1,4 +1,4 @@
-"""`python -m bench.faults [--messages N] [--rounds N] [--seed S] [--faults kill,network,...]`: prints a table.
+"""`python -m bench.faults [--messages N] [--rounds N] [--seed S] [--kind K] [--faults kill,...]`: prints a table.
 
 Real processes on servers of their own (`var/faults`, with fsync): two dispatch workers, two default workers, two beats,
 the web server, the simulated provider behind a proxy, two organisations with three channels each. Exit code 1 when
@@ -31,6 +31,7 @@ from config.stack.servers import EmbeddedServers
 # Two channels at Meta's pace keep the load going through the faults, the third shows bursts.
 RATES = (80, 50, 0)
 OUTAGES, PACING = "outages", "pacing"
+WHATSAPP, SMS = "whatsapp_cloud", "sms_http"
 CHOICES = (*GROUPS, OUTAGES, PACING)
 SETTINGS = {
     "DISPATCH_LEASE_SECONDS": "5",
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--messages", type=int, default=20_000, help="how many to send (default: 20000)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each fault is injected (default: 2)")
     parser.add_argument("--seed", type=int, default=1, help="decides which fault comes when (default: 1)")
+    parser.add_argument(
+        "--kind", choices=(WHATSAPP, SMS), default=WHATSAPP, help="of the channels (default: %(default)s)"
+    )
     parser.add_argument("--faults", help=f"only these, with commas: {', '.join(CHOICES)}")
     return parser
 
@@ -88,7 +92,8 @@ def _rows(
         for name, kind in PROCESSES.items():
             if name not in ALL:
                 instance.start(kind, as_name=name)
-        scene = Scene(instance, channels_make(instance.demo, RATES), proxy, servers)
+        channels = channels_make(instance.demo, RATES, options.kind)
+        scene = Scene(instance, channels, proxy, servers, tells_read=options.kind != SMS)
         try:
             if faults:
                 yield from rows_storm(

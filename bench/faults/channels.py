@@ -14,7 +14,7 @@ from bench.engine import channel_make
 from bench.faults.scene import LoadedChannel
 
 
-def channels_make(demo: Mapping[str, Any], rates: Sequence[int]) -> list[LoadedChannel]:
+def channels_make(demo: Mapping[str, Any], rates: Sequence[int], kind: str = "whatsapp_cloud") -> list[LoadedChannel]:
     """Channels of these rates (messages/s, 0: no limit) in both organisations, whose plans get a limit to count."""
     from tenants.models import Organization, Plan
 
@@ -27,7 +27,7 @@ def channels_make(demo: Mapping[str, Any], rates: Sequence[int]) -> list[LoadedC
     for slug, key in keys.items():
         organization = Organization.objects.get(slug=slug)
         for rate in rates:
-            row = channel_make(organization, rate_per_second=rate)
+            row = channel_make(organization, kind=kind, rate_per_second=rate)
             made.append(LoadedChannel(organization.schema_name, row.pk, str(row.uuid), row.external_id, key, rate))
     return made
 

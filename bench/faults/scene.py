@@ -48,6 +48,8 @@ class Scene:
     channels: list[LoadedChannel]
     proxy: Proxy | None = None
     servers: EmbeddedServers | None = None
+    # Whether the provider tells that a message was read; else `delivered` is the last that is heard of it.
+    tells_read: bool = True
 
     @property
     def schemas(self) -> list[str]:
