@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import IO, Final
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -48,12 +49,12 @@ class ImportView(Endpoint):
         errors=("plan_limit_reached",),
     )
     def post(self, call: Call) -> HttpResponse:
-        file = _file_of(call.request)
+        source, filename = _file_of(call.request)
         given = call.request.POST
         found = contacts_import(
             organization=call.credential.organization,
-            source=file.file,
-            filename=file.name or "contacts.csv",
+            source=source,
+            filename=filename,
             duplicates=given.get("duplicates") or ContactImport.Duplicates.UPDATE,
             encoding=given.get("encoding", ""),
             delimiter=given.get("delimiter", ""),
@@ -112,7 +113,7 @@ class ImportErrorsView(Endpoint):
     def get(self, call: Call, id: int) -> StreamingHttpResponse:
         found = import_get(import_id=id)
 
-        def lines() -> object:
+        def lines() -> Iterator[str]:
             # The answer is read after the view has returned.
             connection.set_tenant(call.credential.organization)
             yield from problems_csv(contact_import=found)
@@ -122,17 +123,17 @@ class ImportErrorsView(Endpoint):
         return response
 
 
-def _file_of(request: HttpRequest) -> UploadedFile:
-    """The upload in the field `file`. Raises `BodyInvalid`, `Problem` invalid_form."""
+def _file_of(request: HttpRequest) -> tuple[IO[bytes], str]:
+    """The upload in the field `file`, and its name. Raises `BodyInvalid`, `Problem` invalid_form."""
     if not request.META.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data"):
         raise Problem("invalid_form", "")
     try:
         file = request.FILES.get("file")
     except MultiPartParserError as error:
         raise Problem("invalid_form", str(error)) from error
-    if not isinstance(file, UploadedFile):
+    if not isinstance(file, UploadedFile) or file.file is None:
         raise BodyInvalid([FieldProblem("file", "required", "This field is required.")])
-    return file
+    return file.file, file.name or "contacts.csv"
 
 
 def _row(found: ContactImport) -> ImportRow:
