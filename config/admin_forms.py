@@ -25,6 +25,7 @@ _LOOKS: tuple[tuple[type[forms.Widget], Any], ...] = (
     (forms.ClearableFileInput, widgets.UnfoldAdminFileFieldWidget),
     (forms.EmailInput, widgets.UnfoldAdminEmailInputWidget),
     (forms.TextInput, widgets.UnfoldAdminTextInputWidget),
+    (forms.FileInput, widgets.UnfoldAdminFileFieldWidget),
 )
 
 

@@ -12,7 +12,7 @@
   const bare = new Set(["is_set", "is_not_set"]);
   const days = new Set(["last_days", "not_last_days", "before_days"]);
   const dates = new Set(["on_or_after", "on_or_before"]);
-  const row = text.closest("[class*=field-rules]") || text.parentElement;
+  const row = text.closest(".group") || text.parentElement;
   let state = null;
   let asText = false;
 
