@@ -105,6 +105,8 @@ MODEL_CAPABILITIES: Final[Mapping[str, Mapping[str, str]]] = {
     "messaging.messagetemplate": _EDIT_TEMPLATES,
     "contacts.contact": _EDIT_CONTACTS,
     "contacts.identity": _EDIT_CONTACTS,
+    "contacts.contactimport": _EDIT_CONTACTS,
+    "contacts.customfield": _EDIT_CONTACTS,
     "contacts.group": _EDIT_GROUPS,
     "contacts.groupmember": _EDIT_GROUPS,
     "contacts.segment": _EDIT_GROUPS,
