@@ -21,6 +21,8 @@ from tenants.fields import uuid7
 NAME_LENGTH: Final = 160
 _PHONE: Final = Identity.Kind.PHONE
 Pair = tuple[str, str]
+# New people in one transaction: each holds an advisory lock or two, for which the server keeps a table of limited size.
+_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,20 @@ def contact_find_or_create(*, identities: Sequence[Pair], name: str = "") -> int
 
 
 def contacts_resolve(people: Sequence[Person]) -> list[int]:
-    """The contact ids of `people`, in their order: one query for the known ones, a transaction for each new one."""
-    pairs = {pair for person in people for pair in person.identities}
-    found = _owners(pairs)
+    """The contact ids of `people`, in their order: one query for the known ones, a few statements for the new ones.
+
+    Only people who were known by one of their names but not by another cost a transaction each.
+    """
+    found = _owners({pair for person in people for pair in person.identities})
+    new: list[Person] = []
+    named = set(found)
+    for person in people:
+        # Somebody who shares a name with an earlier one is looked at again below.
+        if named.isdisjoint(person.identities):
+            new.append(person)
+        named.update(person.identities)
+    for start in range(0, len(new), _AT_ONCE):
+        found |= _strangers_create(new[start : start + _AT_ONCE])
     ids = []
     for person in people:
         owners = {found.get(pair) for pair in person.identities}
@@ -145,6 +158,40 @@ def _owners(pairs: Iterable[Pair]) -> dict[Pair, int]:
     return found
 
 
+def _strangers_create(people: Sequence[Person]) -> dict[Pair, int]:
+    """Contacts for people of whom no name was known a moment ago and who share none; (kind, value) -> contact id.
+
+    Somebody whom another process created meanwhile is left out. The rows go in in the order of their phones, like
+    those of `contacts_save`, so that neither waits for the other in a circle.
+    """
+    pairs = sorted({pair for person in people for pair in person.identities})
+    with transaction.atomic(), connection.cursor() as cursor:
+        _lock(pairs)
+        known = _owners(pairs)
+        new = [person for person in people if not any(pair in known for pair in person.identities)]
+        uuids = [uuid7() for _ in new]
+        cursor.execute(
+            "INSERT INTO contacts_contact (uuid, name, phone, email, created_at)"
+            " SELECT uuid, name, phone, '', now() FROM unnest(%s::uuid[], %s::text[], %s::text[])"
+            " AS row(uuid, name, phone) ORDER BY phone ON CONFLICT (phone) DO NOTHING RETURNING uuid, id",
+            [uuids, [_clean(person.name) for person in new], [_phone_of(person.identities) for person in new]],
+        )
+        ids = dict(cursor.fetchall())
+        created = [
+            (kind, value, ids[uuid])
+            for uuid, person in zip(uuids, new, strict=True)
+            if uuid in ids
+            for kind, value in set(person.identities)
+        ]
+        cursor.execute(
+            "INSERT INTO contacts_identity (contact_id, kind, value, created_at)"
+            " SELECT contact, kind, value, now() FROM unnest(%s::text[], %s::text[], %s::bigint[])"
+            " AS row(kind, value, contact) ORDER BY kind, value",
+            [list(column) for column in zip(*sorted(created), strict=True)] or [[], [], []],
+        )
+    return {(kind, value): contact for kind, value, contact in created}
+
+
 def _settle(identities: Sequence[Pair], name: str) -> int:
     """Under the locks of `identities`: find, create, attach or merge."""
     found = _owners(identities)
@@ -167,7 +214,7 @@ def _chosen(identities: Sequence[Pair], found: Mapping[Pair, int]) -> int:
 
 def _join(owner: int, other: int, identities: Sequence[Pair]) -> int:
     """Two contacts claim one person. Merge them unless the other one has a phone of its own: then only the ids move."""
-    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    phone = _phone_of(identities)
     if _has_other_phone(other, phone):
         for kind, value in identities:
             Identity.objects.filter(kind=kind, value=value, contact_id=other).update(contact_id=owner)
@@ -183,7 +230,7 @@ def _has_other_phone(contact_id: int, phone: str | None) -> bool:
 
 
 def _create(identities: Sequence[Pair], name: str) -> int:
-    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    phone = _phone_of(identities)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO contacts_contact (uuid, name, phone, email, created_at) VALUES (%s, %s, %s, '', now())"
@@ -213,18 +260,23 @@ def _identities_add(contact_id: int, identities: Sequence[Pair]) -> None:
 
 def _phone_fill(contact_id: int, identities: Sequence[Pair]) -> None:
     """A contact known by a user id shows its phone as soon as that is known."""
-    phone = next((value for kind, value in identities if kind == _PHONE), None)
+    phone = _phone_of(identities)
     if phone and not Contact.objects.filter(phone=phone).exists():
         Contact.objects.filter(pk=contact_id, phone__isnull=True).update(phone=phone)
+
+
+def _phone_of(identities: Sequence[Pair]) -> str | None:
+    return next((value for kind, value in identities if kind == _PHONE), None)
 
 
 def _lock(pairs: Iterable[Pair]) -> None:
     """Advisory locks of the transaction, one per identity and schema, in a fixed order."""
     with connection.cursor() as cursor:
-        for kind, value in sorted(set(pairs)):
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || %s, 0))", [f":{kind}:{value}"]
-            )
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || name, 0))"
+            " FROM unnest(%s::text[]) AS name",
+            [[f":{kind}:{value}" for kind, value in sorted(set(pairs))]],
+        )
 
 
 def _clean(name: str) -> str:

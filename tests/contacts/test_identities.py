@@ -173,6 +173,50 @@ def test_resolving_known_people_takes_one_query_per_kind(
         assert contacts_resolve([*people, people[0]]) == [*ids, ids[0]]
 
 
+def test_new_people_are_created_in_a_fixed_number_of_statements(
+    in_schema: Any, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    people = [Person((("phone", f"2299720{n:04}"), ("bsuid", f"BJ.{n}y")), f"P{n}") for n in range(150)]
+    with django_assert_num_queries(10):
+        ids = contacts_resolve([*people, people[3]])
+    assert len(set(ids)) == 150
+    assert ids[150] == ids[3]
+    assert _identities(ids[7]) == [("bsuid", "BJ.7y"), ("phone", "22997200007")]
+    assert ("P7", "22997200007") in _contacts()
+
+
+def test_new_people_who_share_a_name_with_somebody_in_the_batch_are_that_person(in_schema: Any) -> None:
+    ids = contacts_resolve([Person((BSUID,), "Ines"), Person((BSUID, PHONE), "Ines"), Person((PHONE,))])
+    assert len(set(ids)) == 1
+    assert _contacts() == [("Ines", PHONE[1])]
+    assert _identities(ids[0]) == [BSUID, PHONE]
+
+
+def test_many_batches_of_the_same_new_people_at_once_make_one_contact_of_each(committed: Any) -> None:
+    organization, _ = committed
+    people = [Person((("phone", f"2299730{n:04}"), ("bsuid", f"BJ.{n}z"))) for n in range(60)]
+    found: list[list[int]] = []
+
+    def resolve(turn: int) -> None:
+        mine = people[turn:] + people[:turn]
+        with schema_context(organization.schema_name):
+            ids = contacts_resolve(mine) if turn % 3 else None
+            if ids is None:
+                saved = contacts_save(phones=[person.identities[0][1] for person in mine])
+                ids = [saved[person.identities[0][1]] for person in mine]
+        found.append(ids[len(mine) - turn :] + ids[: len(mine) - turn])
+        connection.close()
+
+    threads = [threading.Thread(target=resolve, args=(turn,)) for turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert all(ids == found[0] for ids in found)
+    assert len(set(found[0])) == 60
+
+
 def test_saving_phones_finds_and_creates_in_a_fixed_number_of_statements(
     in_schema: Any, django_assert_num_queries: Callable[..., Any]
 ) -> None:
