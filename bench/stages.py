@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -126,15 +126,15 @@ async def _claim_and_settle(instance: Instance, schema: str, channel_id: int) ->
 
     from messaging.dispatch.outcomes import result_sent
     from messaging.dispatch.store import Store
+    from messaging.dispatch.together import Ask
     from messaging.drivers.base import Sent
+    from tenants.lanes.database import LaneDatabase
 
     async with AsyncConnectionPool(
         instance.env["DATABASE_URL"], min_size=1, max_size=1, kwargs={"autocommit": True}, open=False
     ) as pool:
-        store = Store(schema=schema, channel_id=channel_id, pool=pool)
-        lease = {"schema": schema, "key": str(channel_id), "channel": channel_id, "owner": "bench", "limit": 0,
-                 "lease": timedelta(minutes=5), "stale": timedelta(minutes=1)}  # fmt: skip
-        lane, fence = (await store.execute(store.sql.take, lease))[0][:2]
+        store = Store(schema=schema, channel_id=channel_id, database=LaneDatabase(pool, under_way=1))
+        lane, fence = (await store.take(Ask(channel_id, "bench", 0)))[0][:2]
         params = {"lane": lane, "fence": fence, "channel": channel_id, "limit": 500}
         ids: list[int] = []
         started = time.perf_counter()

@@ -23,21 +23,21 @@ hold_noted AS (
 # Whether there was not enough.
 SHORT: Final = "(EXISTS (SELECT FROM {rows}) AND NOT EXISTS (SELECT FROM reserved))"
 
-# From `charged` (account, price, state): messages whose credits were reserved until this statement and now are
+# From `charged` (account, channel, price, state): messages whose credits were reserved until this statement and now are
 # `settled` or `released`. Spending touches the ledger only, so sending does not queue for the account's row.
 CREDITED: Final = """
 credit_sums AS (
-    SELECT account, state, sum(price) AS total, count(*) AS messages
-    FROM charged GROUP BY account, state),
+    SELECT account, channel, state, sum(price) AS total, count(*) AS messages
+    FROM charged GROUP BY account, channel, state),
 credits_noted AS (
     INSERT INTO {schema}.billing_ledgerentry (account_id, kind, amount, held, messages, channel_id)
     SELECT account, CASE state WHEN 'settled' THEN 'settle' ELSE 'release' END,
-           CASE state WHEN 'settled' THEN 0 ELSE total END, -total, messages, %(channel)s
-    FROM credit_sums ORDER BY account, state),
+           CASE state WHEN 'settled' THEN 0 ELSE total END, -total, messages, channel
+    FROM credit_sums ORDER BY account, channel, state),
 credits_returned AS (
-    UPDATE {schema}.billing_creditaccount account SET balance = account.balance + credit_sums.total
-    FROM credit_sums
-    WHERE account.id = credit_sums.account AND credit_sums.state = 'released' AND account.id IN (
+    UPDATE {schema}.billing_creditaccount account SET balance = account.balance + returned.total
+    FROM (SELECT account, sum(total) AS total FROM credit_sums WHERE state = 'released' GROUP BY account) AS returned
+    WHERE account.id = returned.account AND account.id IN (
         SELECT id FROM {schema}.billing_creditaccount
         WHERE id IN (SELECT sums.account FROM credit_sums AS sums WHERE sums.state = 'released')
         ORDER BY id FOR NO KEY UPDATE))"""

@@ -19,7 +19,7 @@ WITH moved AS (
     FROM (SELECT id, state FROM unnest(%(ids)s::bigint[], %(states)s::text[]) AS row(id, state)) AS row
     WHERE message.id = row.id AND message.credit_state = 'held'
     RETURNING message.credit_account_id AS account, message.price, message.credit_state AS state),
-charged AS (SELECT account, price, state FROM moved),{CREDITED}
+charged AS (SELECT account, %(channel)s::bigint AS channel, price, state FROM moved),{CREDITED}
 SELECT count(*) FROM moved
 """  # noqa: S608  our own text
 

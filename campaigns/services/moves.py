@@ -62,7 +62,9 @@ SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM moved WHERE status = 
        (SELECT array_agg(id ORDER BY id) FROM moved WHERE status = 'cancelled'), {unpaid}
 """
 _CREDITED: Final = f"""
-charged AS (SELECT account, price, state FROM moved WHERE old_state = 'held' AND state = 'released'),{CREDITED},"""  # noqa: S608  our own text
+charged AS (
+    SELECT account, %(channel)s::bigint AS channel, price, state FROM moved
+    WHERE old_state = 'held' AND state = 'released'),{CREDITED},"""  # noqa: S608  our own text
 # move -> what it does with the credits of the messages, and how many accounts have not enough for it.
 _CREDITS: Final[dict[Move, tuple[str, str]]] = {
     Move.CANCEL: (_CREDITED, "0"),

@@ -80,6 +80,7 @@ class ChannelState:
     """One channel as its lane sees it. `remaining_today` counts down while the lane sends; None: no cap.
 
     `gateway` is set when requests go to an address that the organisation gave.
+    `version` changes whenever the row does: it is the transaction that wrote it (PostgreSQL's xmin).
     """
 
     name: str
@@ -90,6 +91,7 @@ class ChannelState:
     remaining_today: int | None
     in_doubt_policy: str
     is_new: bool
+    version: str
     gateway: Gateway | None = None
 
 
@@ -109,6 +111,7 @@ def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
         cap,
         policy,
         first,
+        version,
         sent,
     ) = row
     driver = driver_of(kind)
@@ -132,4 +135,5 @@ def channel_state(row: tuple[Any, ...], *, now: datetime) -> ChannelState:
         in_doubt_policy=policy,
         is_new=first is None and not is_sandbox,
         gateway=Gateway(gateway) if gateway else None,
+        version=version,
     )

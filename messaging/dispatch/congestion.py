@@ -2,9 +2,9 @@
 
 All lanes of a process share one event loop. A lane with thousands of messages fills it with as many answers as it has
 requests under way, and a lane with one message waits behind them at every step. So while several lanes are at work the
-loop's own delay is measured: when it grows, large lanes get fewer requests under way, and more again when it is short.
-A processor that is the limit sends no more with four hundred under way than with forty; a slow provider leaves the loop
-idle, and then nothing is taken away.
+loop's own delay is measured, and how long statements wait for the database: when they grow, large lanes get fewer
+requests under way, and more again when they are short. A processor that is the limit sends no more with four hundred
+under way than with forty; a slow provider leaves both idle, and then nothing is taken away.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Final
 
 # The loop's delay, in seconds, that is aimed for: a lane with one message passes the loop about ten times.
 TARGET: Final = 0.03
-# A lane keeps this many whatever the delay: enough to be busy while others have their turn.
-LEAST: Final = 32
+# A lane with one message waits for the database twice, at its beginning and its end.
+STEPS_PER_STATEMENT: Final = 5
+# A lane keeps this many whatever the delay: it goes on while others have their turn.
+LEAST: Final = 8
 _LOOK_EVERY: Final = 0.05
 _LESS: Final = 0.7
 _MORE: Final = 1.1
@@ -42,9 +44,13 @@ class Congestion:
         elif delay < TARGET / 2:
             self._limit = min(self._most, self._limit * _MORE)
 
-    async def watch(self, is_shared: Callable[[], bool]) -> None:
-        """Measure for as long as the loop runs. A lane that is alone (`is_shared` says no) is in nobody's way."""
+    async def watch(self, is_shared: Callable[[], bool], database_delay: Callable[[], float]) -> None:
+        """Measure for as long as the loop runs. A lane that is alone (`is_shared` says no) is in nobody's way.
+
+        `database_delay`: for how many seconds statements wait now.
+        """
         while True:
             due = time.monotonic() + _LOOK_EVERY
             await asyncio.sleep(_LOOK_EVERY)
-            self.note(time.monotonic() - due if is_shared() else 0.0)
+            delay = max(time.monotonic() - due, database_delay() / STEPS_PER_STATEMENT)
+            self.note(delay if is_shared() else 0.0)

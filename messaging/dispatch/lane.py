@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,15 +13,13 @@ from typing import Any
 import orjson
 import structlog
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
 
-from messaging.dispatch import sql
-from messaging.dispatch.channel_state import ChannelState, channel_state, next_utc_day
+from messaging.dispatch.channel_state import ChannelState, channel_state
 from messaging.dispatch.congestion import Congestion
 from messaging.dispatch.files import FileResolver
 from messaging.dispatch.gateways import gateway_pin
-from messaging.dispatch.health import HealthNotes
-from messaging.dispatch.memory import RELOAD_EVERY, Known, Memory
+from messaging.dispatch.lease import Lease, urgency
+from messaging.dispatch.memory import RELOAD_EVERY, Memory
 from messaging.dispatch.outcomes import (
     Result,
     result_expired,
@@ -34,50 +31,29 @@ from messaging.dispatch.outcomes import (
 )
 from messaging.dispatch.pacing import Pacer
 from messaging.dispatch.store import DATABASE_AWAY, Store
+from messaging.dispatch.together import stale_after
 from messaging.dispatch.transport import NotSent, Transport
 from messaging.drivers.base import Ambiguous, Outgoing, SendError
 from messaging.media.references import MARK
+from tenants.lanes.database import LaneDatabase
 
 log = structlog.get_logger(__name__)
 
 LOST = "The worker stopped before the outcome was known."
 UNCONFIRMED = "Whether the provider took it could not be confirmed; not sent again, to avoid sending it twice."
 SETTLE_EVERY = 0.05
-# While answers are outstanding, new work is looked for this often.
-LOOK_EVERY = 0.1
+# While answers are outstanding, new work is looked for when somebody says that there is some, at most this often; and
+# without a word this often, because the word may have gone to another process. Looking all the time would make a slow
+# database slower: a lane with one message would look again and again while it waits for its answer.
+LOOK_AFTER_WORD = 0.1
+LOOK_EVERY = 1.0
 SETTLE_AT = 200
 DUE_LIMIT = 5000
 # A doubt that ended longer ago than this was not looked at in time: the platform was away.
 LATE = timedelta(seconds=30)
-# A lane that worked is looked at again after this, and is idle only after a minute without work.
-COOL_SECONDS = 5
-IDLE_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The lease: the lane's row, our fencing number and what the previous owner left."""
-
-    lane: int
-    fence: int
-    sent: list[list[float]]
-    idle_since: float
-    was_abandoned: bool
-    has_due: bool
-    rows: list[tuple[Any, ...]]
-    health: HealthNotes
-
-
-# Columns of the lease in the answer to TAKE; a claimed message follows, in the columns of CLAIM.
-_LEASE_COLUMNS = 5
-_ATTEMPTS = itertools.count(1)
 
 # What became of this process's messages since the engine last passed it on to the metrics.
 OUTCOMES: Counter[str] = Counter()
-
-
-def _urgency(row: tuple[Any, ...]) -> tuple[int, int]:
-    return row[4], row[0]
 
 
 class LaneLost(Exception):
@@ -96,7 +72,7 @@ class Lane:
         *,
         schema: str,
         channel_id: int,
-        pool: AsyncConnectionPool[Any],
+        database: LaneDatabase,
         transport: Transport,
         owner: str,
         memory: Memory | None = None,
@@ -104,13 +80,13 @@ class Lane:
     ) -> None:
         self.schema = schema
         self.channel_id = channel_id
-        self._store = Store(schema=schema, channel_id=channel_id, pool=pool)
+        self._store = Store(schema=schema, channel_id=channel_id, database=database)
         self._files = FileResolver(store=self._store, transport=transport)
         self._transport = transport
-        self._owner = owner
-        self._memory = {} if memory is None else memory
+        self._lease = Lease(store=self._store, owner=owner, memory={} if memory is None else memory)
         self._congestion = congestion or Congestion(settings.DISPATCH_CONCURRENCY)
         self._stopping = False
+        self._told = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         # Claimed messages whose result is not known yet.
@@ -119,6 +95,11 @@ class Lane:
         self._settled_at = 0.0
         self._channel: ChannelState
 
+    def look(self) -> None:
+        """New messages have been queued: look for them while answers are outstanding."""
+        self._told = True
+        self._work.set()
+
     def stop(self) -> None:
         """Claim nothing more; what is under way is finished and settled."""
         self._stopping = True
@@ -126,26 +107,22 @@ class Lane:
 
     async def run(self) -> bool:
         """Take the lane and pump it. Returns False when somebody else holds it, or nothing may be sent."""
-        taken = await self._store.insist(self._take)
-        if taken is None:
+        if not await self._store.insist(self._lease.take):
             return False
-        self._taken = taken
         # Most leases are given back long before their first heartbeat: it costs them one timer.
         loop = asyncio.get_running_loop()
         heartbeats: list[asyncio.Task[None]] = []
         timer = loop.call_later(
-            settings.DISPATCH_LEASE_SECONDS / 3, lambda: heartbeats.append(loop.create_task(self._heartbeat()))
+            settings.DISPATCH_LEASE_SECONDS / 3,
+            lambda: heartbeats.append(loop.create_task(self._lease.keep(self.stop))),
         )
         try:
             while True:
                 outcome = await self._pump_through()
-                again = await self._store.insist(partial(self._release, outcome))
-                if not again:
+                if not await self._give_back(outcome):
                     return True
-                retaken = await self._store.insist(self._take)
-                if retaken is None:
+                if not await self._store.insist(self._lease.take):
                     return True
-                self._taken = retaken
         except LaneLost:
             log.warning("lane_lost", schema=self.schema, channel=self.channel_id)
             return True
@@ -154,114 +131,17 @@ class Lane:
             for heartbeat in heartbeats:
                 heartbeat.cancel()
 
-    # -- the lease -----------------------------------------------------------------------------------------------
-
-    async def _take(self) -> Taken | None:
-        """Take the lease, with a first batch when the channel is known well enough to say how many it may send."""
-        known = self._remembered()
-        params = {
-            "schema": self.schema,
-            "key": str(self.channel_id),
-            "channel": self.channel_id,
-            # Of this attempt alone: should its answer be lost, nothing else is called back.
-            "owner": f"{self._owner[-66:]}:{next(_ATTEMPTS)}",
-            "lease": timedelta(seconds=settings.DISPATCH_LEASE_SECONDS),
-            "stale": self._stale,
-            "limit": 0
-            if known is None
-            else Pacer(known.channel.rate).batch_size(min(settings.DISPATCH_BATCH, settings.DISPATCH_CONCURRENCY)),
-        }
-        try:
-            rows = await self._store.execute(self._store.sql.take, params)
-        except DATABASE_AWAY:
-            recall = {name: params[name] for name in ("schema", "key", "channel", "owner")}
-            await self._store.insist(lambda: self._store.execute(self._store.sql.recall_taken, recall))
-            raise
-        if not rows:
-            return None
-        lane, fence, state, was_abandoned, has_due = rows[0][:_LEASE_COLUMNS]
-        claimed = [row[_LEASE_COLUMNS:] for row in rows if row[_LEASE_COLUMNS] is not None]
-        claimed.sort(key=_urgency)
-        return Taken(
-            lane,
-            fence,
-            state.get("sent", []),
-            state.get("idle_since", 0.0),
-            was_abandoned,
-            has_due,
-            claimed,
-            HealthNotes.of(state),
+    async def _give_back(self, outcome: str) -> bool:
+        """Settle what is left and give the lane back. True when work came in meanwhile."""
+        if self._results and (self._channel.is_new or not all(result.is_plain for result in self._results)):
+            await self._settle()
+            outcome = self._blocked() or outcome
+        results, self._results = self._results, []
+        self._count(results)
+        give_back = partial(
+            self._lease.give_back, outcome, pacer=self._pacer, is_stopping=self._stopping, results=results
         )
-
-    def _remembered(self) -> Known | None:
-        """The channel as it was a moment ago; None when it must be read, such as to count its daily cap."""
-        known = self._memory.get((self.schema, self.channel_id))
-        if known is None or time.monotonic() - known.loaded_at > RELOAD_EVERY:
-            return None
-        usable = known.channel.remaining_today is None and known.channel.status == "connected"
-        return known if usable and not known.channel.is_new else None
-
-    def _remember(self) -> None:
-        self._memory[self.schema, self.channel_id] = Known(self._channel, self._loaded_at)
-
-    @property
-    def _stale(self) -> timedelta:
-        """A claim older than this has no owner any more that could still settle it."""
-        return timedelta(seconds=settings.SEND_TIMEOUT_SECONDS + 30)
-
-    async def _heartbeat(self) -> None:
-        lease = settings.DISPATCH_LEASE_SECONDS
-        while True:
-            params = {"lane": self._taken.lane, "fence": self._taken.fence, "lease": timedelta(seconds=lease)}
-            try:
-                extended = await self._store.execute(sql.EXTEND, params)
-            except DATABASE_AWAY as error:
-                # The next beat tries again; without one in time the lease ends and claims are refused by their guard.
-                log.warning("lease_not_extended", schema=self.schema, channel=self.channel_id, error=str(error))
-            else:
-                if not extended:
-                    self.stop()
-            await asyncio.sleep(lease / 3)
-
-    async def _release(self, outcome: str) -> bool:
-        """Give the lane back. True when work came in meanwhile and it should be taken again at once."""
-        blocked = outcome in {"paused", "capped"}
-        look_again, idle_since = self._next_look(outcome)
-        await self._note_health(outcome)
-        state = {"sent": self._pacer.state(), "idle_since": idle_since, "health": self._taken.health.state()}
-        rows = await self._store.execute(
-            self._store.sql.release,
-            {
-                "channel": self.channel_id,
-                "lane": self._taken.lane,
-                "fence": self._taken.fence,
-                "state": orjson.dumps(state).decode(),
-                "look_again": None if look_again is None else timedelta(seconds=look_again),
-                "blocked_until": next_utc_day(datetime.now(UTC)) if outcome == "capped" else None,
-            },
-        )
-        return bool(rows and rows[0][0]) and not blocked and not self._stopping
-
-    async def _note_health(self, outcome: str) -> None:
-        """Tell those who watch how the channel is doing, when that is due."""
-        notes = self._taken.health
-        if not notes.is_due(outcome):
-            return
-        params = {"schema": self.schema, "channel": self.channel_id, **notes.params(outcome)}
-        rows = await self._store.execute(self._store.sql.health, params)
-        if rows:
-            notes.written(sent=params["sent"], queued=rows[0][0], outcome=outcome)
-
-    def _next_look(self, outcome: str) -> tuple[float | None, float]:
-        """(seconds until the lane is looked at again, or None for "when something wakes it"; idle since when)."""
-        if outcome in {"paused", "capped"}:
-            return None, 0.0
-        if outcome == "worked":
-            return (0 if self._stopping else COOL_SECONDS), 0.0
-        now = time.time()
-        since = self._taken.idle_since or now
-        # Idle for good only after a whole minute without work: see "No lost wake-up" in docs/engine.md.
-        return (None, 0.0) if now - since >= IDLE_SECONDS else (IDLE_SECONDS, since)
+        return await self._store.insist(give_back)
 
     # -- the pump ------------------------------------------------------------------------------------------------
 
@@ -272,50 +152,50 @@ class Lane:
         except DATABASE_AWAY as error:
             # What had left is settled by now. A claim may have been committed without us knowing.
             log.warning("lane_waits_for_database", schema=self.schema, channel=self.channel_id, error=str(error))
-            params = {"channel": self.channel_id, "fence": self._taken.fence}
+            params = {"channel": self.channel_id, "fence": self._lease.taken.fence}
             await self._store.insist(lambda: self._store.execute(self._store.sql.recall, params))
             return "worked"
 
     async def _pump(self) -> str:
-        """Send until nothing is left. Returns worked, nothing, paused or capped."""
+        """Send until nothing is left. Returns worked, nothing, paused or capped; the last results wait for the end."""
+        taken, rows = self._lease.taken, self._lease.taken.rows
         self._pacer = Pacer(0, [])
-        rows, known = self._taken.rows, self._remembered()
-        if rows and known is not None:
-            self._channel, self._loaded_at = known.channel, known.loaded_at
+        if taken.channel is not None:
+            self._know(taken.channel)
         else:
             await self._load()
-        self._pacer = Pacer(self._channel.rate, self._taken.sent)
-        if self._taken.was_abandoned or self._taken.has_due:
+        self._pacer = Pacer(self._channel.rate, taken.sent)
+        if taken.was_abandoned or taken.has_due:
             await self._recover()
             await self._take_up()
-        worked, drained, looked_at = bool(rows), False, 0.0
-        if rows:
-            # What came in after the claim is seen when the lane is given back, if not before.
-            drained, looked_at = len(rows) < self._pacer.batch_size(settings.DISPATCH_BATCH), time.monotonic()
+        # What came in after the claim is seen when the lane is given back, if not before.
+        drained = len(rows) < taken.asked and not taken.has_due
+        worked, looked_at = bool(rows), time.monotonic() if taken.asked else 0.0
         try:
             self._start(rows)
             while True:
+                if not self._open and (drained or self._stopping or self._blocked()):
+                    return self._blocked() or ("worked" if worked else "nothing")
                 now = time.monotonic()
                 if now - self._loaded_at > RELOAD_EVERY:
                     await self._load()
                     await self._take_up()
-                    await self._note_health("worked")
-                reason = self._blocked()
-                room = self._room()
-                if room and not reason and not self._stopping and (not drained or now - looked_at >= LOOK_EVERY):
-                    looked_at = now
+                    await self._lease.note_health("worked")
+                room = 0 if self._stopping or self._blocked() else self._room()
+                looks = not drained or now - looked_at >= (LOOK_AFTER_WORD if self._told else LOOK_EVERY)
+                if room and looks:
+                    looked_at, self._told = now, False
                     rows = await self._claim(room)
                     worked = worked or bool(rows)
                     drained = len(rows) < room
                     self._start(rows)
-                if not self._open and (drained or self._stopping or reason):
-                    await self._settle()
-                    return reason or ("worked" if worked else "nothing")
                 await self._wait()
-                if self._results and self._may_settle():
+                is_last = not self._open and (drained or self._stopping)
+                if self._results and self._may_settle() and not is_last:
                     await self._settle()
-        finally:
+        except BaseException:
             await self._finish()
+            raise
 
     async def _finish(self) -> None:
         """Whatever ended the pump, answers that are still under way are waited for and written down."""
@@ -350,7 +230,7 @@ class Lane:
             return
         self._work.clear()
         try:
-            await asyncio.wait_for(self._work.wait(), SETTLE_EVERY)
+            await asyncio.wait_for(self._work.wait(), SETTLE_EVERY if self._results or self._told else LOOK_EVERY)
         except TimeoutError:
             return
 
@@ -358,11 +238,13 @@ class Lane:
         rows = await self._store.execute(self._store.sql.channel, {"channel": self.channel_id})
         if not rows:
             raise LaneLost
-        self._channel = channel_state(rows[0], now=datetime.now(UTC))
-        self._loaded_at = time.monotonic()
-        self._remember()
+        self._know(channel_state(rows[0], now=datetime.now(UTC)))
         if self._channel.remaining_today is not None:
             self._channel.remaining_today = max(0, self._channel.remaining_today - self._open - len(self._results))
+
+    def _know(self, channel: ChannelState) -> None:
+        self._channel, self._loaded_at = channel, time.monotonic()
+        self._lease.remember(channel)
 
     async def _recover(self) -> None:
         """What a dead owner left behind becomes doubt."""
@@ -370,10 +252,10 @@ class Lane:
             self._store.sql.recover,
             {
                 "channel": self.channel_id,
-                "fence": self._taken.fence,
-                "abandoned": self._taken.was_abandoned,
+                "fence": self._lease.taken.fence,
+                "abandoned": self._lease.taken.was_abandoned,
                 "window": timedelta(seconds=settings.IN_DOUBT_WINDOW_SECONDS),
-                "stale": self._stale,
+                "stale": stale_after(),
                 "reason": LOST,
             },
         )
@@ -392,11 +274,12 @@ class Lane:
         )
 
     async def _claim(self, limit: int) -> list[tuple[Any, ...]]:
+        taken = self._lease.taken
         rows = await self._store.execute(
             self._store.sql.claim,
-            {"lane": self._taken.lane, "fence": self._taken.fence, "channel": self.channel_id, "limit": limit},
+            {"lane": taken.lane, "fence": taken.fence, "channel": self.channel_id, "limit": limit},
         )
-        rows.sort(key=_urgency)
+        rows.sort(key=urgency)
         if self._channel.remaining_today is not None:
             self._channel.remaining_today -= len(rows)
         return rows
@@ -421,7 +304,7 @@ class Lane:
             self._pacer.answered(departure)
         self._results.append(result)
         self._open -= 1
-        if not self._open or len(self._results) >= SETTLE_AT:
+        if not self._open or len(self._results) == 1 or len(self._results) >= SETTLE_AT:
             self._work.set()
 
     async def _exchange(
@@ -472,14 +355,17 @@ class Lane:
         pauses = [result.pause_reason for result in results if result.pause_reason]
         is_first = self._channel.is_new and any(result.status == "sent" for result in results)
         settle = partial(
-            self._store.settle, results, fence=self._taken.fence, pause=next(iter(pauses), ""), is_first=is_first
+            self._store.settle, results, fence=self._lease.taken.fence, pause=next(iter(pauses), ""), is_first=is_first
         )
         await self._store.insist(settle)
         self._channel.is_new = self._channel.is_new and not is_first
-        OUTCOMES.update(result.status for result in results)
-        self._taken.health.sent += sum(result.status == "sent" for result in results)
+        self._count(results)
         if pauses and self._channel.status == "connected":
             self._channel.status = "paused"
             # Who resumes it may have changed the token.
-            self._memory.pop((self.schema, self.channel_id), None)
+            self._lease.forget()
             log.error("channel_paused", schema=self.schema, channel=self._channel.name, reason=pauses[0])
+
+    def _count(self, results: Sequence[Result]) -> None:
+        OUTCOMES.update(result.status for result in results)
+        self._lease.taken.health.sent += sum(result.status == "sent" for result in results)

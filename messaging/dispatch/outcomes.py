@@ -31,6 +31,11 @@ class Result:
     opt_out: str = ""
     slow_down: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the message was sent and that is all there is to say."""
+        return self.status == "sent"
+
 
 def result_sent(*, message_id: int, sent: Sent, at: float) -> Result:
     """The provider took the message at epoch time `at`."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
 
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
 
 from config.metrics import counter_add
 from messaging.dispatch.congestion import Congestion
@@ -15,6 +13,7 @@ from messaging.dispatch.lane import OUTCOMES, Lane
 from messaging.dispatch.memory import Memory, memory_forget
 from messaging.dispatch.transport import Transport
 from tenants.agenda import process_name
+from tenants.lanes.database import LaneDatabase
 from tenants.lanes.runtime import LaneRuntime
 
 
@@ -28,17 +27,17 @@ class Engine(LaneRuntime):
 
     async def open(self) -> None:
         self._transport = Transport(timeout=settings.SEND_TIMEOUT_SECONDS)
-        self._watch = asyncio.create_task(self._congestion.watch(lambda: len(self._tasks) > 1))
+        self._watch = asyncio.create_task(self._congestion.watch(lambda: len(self._tasks) > 1, self._database.delay))
 
     async def close(self) -> None:
         self._watch.cancel()
         await self._transport.close()
 
-    def lane(self, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> Lane:
+    def lane(self, schema: str, lane_id: int, database: LaneDatabase) -> Lane:
         return Lane(
             schema=schema,
             channel_id=lane_id,
-            pool=pool,
+            database=database,
             transport=self._transport,
             owner=process_name(),
             memory=self._memory,

@@ -20,58 +20,71 @@ HELD = """(
     WHERE suppression.address = message.address AND message.origin <> 'auto'
       AND (suppression.scope = 'all' OR message.is_marketing AND suppression.scope = 'marketing'))"""
 
-# Take the lane: nobody may hold it. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
-# that the previous owner's lease ended without a release: whatever it had claimed is in doubt. When the channel was
-# loaded a moment ago, the first batch is claimed along (`limit` over 0): one round trip instead of three, which is what
-# a lane with a message now and then consists of. Who takes a lane writes counters, and so did whoever queued messages:
-# they are added up soon (`messaging.services.counters`).
+# Take lanes: nobody may hold them. `has_due` says that scheduled or doubtful messages have come due, `was_abandoned`
+# that the previous owner's lease ended without a release: whatever it had claimed is in doubt. When a channel is
+# remembered (`version` tells whether its row is still the one that was read), its first batch is claimed along
+# (`wanted` over 0): one round trip instead of three, which is what a lane with a message now and then consists of. Who
+# takes a lane writes counters, and so did whoever queued messages: they are added up soon
+# (`messaging.services.counters`).
 TAKE = """
-WITH lane AS (
-    SELECT id, leased_until FROM public.tenants_agendaitem
-    WHERE schema = %(schema)s AND kind = 'channel' AND key = %(key)s
-      AND (leased_until IS NULL OR leased_until < now())
-    FOR UPDATE SKIP LOCKED),
+WITH asked AS (
+    SELECT * FROM unnest(%(channels)s::bigint[], %(owners)s::text[], %(wanted)s::int[])
+        AS row(channel, owner, wanted)),
+lane AS (
+    SELECT item.id, item.leased_until, asked.channel, asked.owner, asked.wanted
+    FROM asked CROSS JOIN LATERAL (
+        SELECT id, leased_until FROM public.tenants_agendaitem
+        WHERE schema = %(schema)s AND kind = 'channel' AND key = asked.channel::text
+          AND (leased_until IS NULL OR leased_until < now())
+        FOR UPDATE SKIP LOCKED) AS item),
 noted AS (
     INSERT INTO public.tenants_agendaitem (schema, kind, key, due_at)
-    SELECT %(schema)s, 'counts_squash', '', now() + interval '30 seconds' FROM lane
+    SELECT %(schema)s, 'counts_squash', '', now() + interval '30 seconds' WHERE EXISTS (SELECT FROM lane)
     ON CONFLICT (schema, kind, key) DO NOTHING),
 taken AS (
     UPDATE public.tenants_agendaitem item
-    SET lease_owner = %(owner)s, leased_until = now() + %(lease)s, fence = item.fence + 1, due_at = now()
+    SET lease_owner = lane.owner, leased_until = now() + %(lease)s, fence = item.fence + 1, due_at = now()
     FROM lane, public.tenants_organization organization
-    WHERE item.id = lane.id AND organization.schema_name = item.schema AND organization.status = 'active'
-    RETURNING item.id, item.fence, item.state, lane.leased_until IS NOT NULL AS was_abandoned),
+    WHERE item.id = lane.id AND organization.schema_name = %(schema)s AND organization.status = 'active'
+    RETURNING item.id, item.fence, item.state, lane.leased_until IS NOT NULL AS was_abandoned, lane.channel,
+              lane.wanted),
 picked AS (
-    SELECT message.id FROM {schema}.messaging_message message
-    WHERE message.channel_id = %(channel)s AND message.status = 'queued' AND EXISTS (SELECT 1 FROM taken)
-      AND EXISTS (SELECT 1 FROM {schema}.messaging_channel channel
-                  WHERE channel.id = %(channel)s AND channel.status = 'connected')
-    ORDER BY message.priority, message.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+    SELECT message.id, taken.fence FROM taken CROSS JOIN LATERAL (
+        SELECT message.id FROM {schema}.messaging_message message
+        WHERE message.channel_id = taken.channel AND message.status = 'queued'
+          AND EXISTS (SELECT 1 FROM {schema}.messaging_channel channel
+                      WHERE channel.id = taken.channel AND channel.status = 'connected')
+        ORDER BY message.priority, message.id LIMIT taken.wanted FOR UPDATE OF message SKIP LOCKED) AS message),
 claimed AS (
     UPDATE {schema}.messaging_message message
-    SET status = 'processing', fence = taken.fence, claimed_at = now(), attempts = attempts + 1
-    FROM picked, taken WHERE message.id = picked.id
-    RETURNING message.id, message.uuid::text, message.address, message.content::text, message.priority,
-              message.attempts, message.reply_to, EXTRACT(EPOCH FROM message.expires_at)::float8, {held})
-SELECT taken.id, taken.fence, taken.state, taken.was_abandoned,
+    SET status = 'processing', fence = picked.fence, claimed_at = now(), attempts = attempts + 1
+    FROM picked WHERE message.id = picked.id
+    RETURNING message.channel_id, message.id, message.uuid::text, message.address, message.content::text AS content,
+              message.priority, message.attempts, message.reply_to,
+              EXTRACT(EPOCH FROM message.expires_at)::float8 AS expires_at, {held} AS held)
+SELECT taken.channel, taken.id, taken.fence, taken.state, taken.was_abandoned,
        EXISTS (SELECT 1 FROM {schema}.messaging_message
-               WHERE channel_id = %(channel)s AND status = 'scheduled' AND due_at <= now())
+               WHERE channel_id = taken.channel AND status = 'scheduled' AND due_at <= now())
        OR EXISTS (SELECT 1 FROM {schema}.messaging_message
-                  WHERE channel_id = %(channel)s AND status IN ('processing', 'in_doubt')
-                    AND (status = 'in_doubt' AND due_at <= now() OR claimed_at < now() - %(stale)s)) AS has_due,
-       claimed.*
-FROM taken LEFT JOIN claimed ON true
+                  WHERE channel_id = taken.channel AND status IN ('processing', 'in_doubt')
+                    AND (status = 'in_doubt' AND due_at <= now() OR claimed_at < now() - %(stale)s::interval))
+       AS has_due,
+       (SELECT channel.xmin::text FROM {schema}.messaging_channel channel WHERE channel.id = taken.channel) AS version,
+       claimed.id, claimed.uuid, claimed.address, claimed.content, claimed.priority, claimed.attempts,
+       claimed.reply_to, claimed.expires_at, claimed.held
+FROM taken LEFT JOIN claimed ON claimed.channel_id = taken.channel
 """
 
+# Not after the release: a heartbeat may be late.
 EXTEND = """
 UPDATE public.tenants_agendaitem SET leased_until = now() + %(lease)s
-WHERE id = %(lane)s AND fence = %(fence)s
+WHERE id = %(lane)s AND fence = %(fence)s AND leased_until IS NOT NULL
 RETURNING id
 """
 
 CHANNEL = """
 SELECT name, kind, status, is_sandbox, external_id, account_id, address, config, secrets, rate_per_second, daily_cap,
-       in_doubt_policy, first_live_send_at,
+       in_doubt_policy, first_live_send_at, channel.xmin::text AS version,
        COALESCE((SELECT sum(count) FROM {schema}.messaging_channelcount
                  WHERE channel_id = channel.id AND metric = 'sent'
                    AND hour >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'), 0)::bigint AS sent_today
@@ -131,7 +144,9 @@ moved AS (
               message.campaign_run_id AS run, COALESCE(message.campaign_variant_id, 0) AS variant,
               message.credit_account_id AS account, message.price, message.credit_state AS state,
               old.credit_state AS old_state),
-charged AS (SELECT account, price, state FROM moved WHERE old_state = 'held' AND state = 'released'),{credited},
+charged AS (
+    SELECT account, %(channel)s::bigint AS channel, price, state FROM moved
+    WHERE old_state = 'held' AND state = 'released'),{credited},
 run_counted AS (
     INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
     SELECT run, variant, date_trunc('minute', now()), metric, count(*)
@@ -192,18 +207,19 @@ SET status = 'queued', fence = NULL, claimed_at = NULL, attempts = attempts - 1
 FROM lane WHERE message.channel_id = %(channel)s AND message.status = 'processing' AND message.fence = lane.fence
 """
 
-# Put results in. A webhook may have been quicker: whatever it wrote is never turned back. Safe to repeat, because the
-# answer to a commit may be lost with the connection: what the first run wrote is not open any more for the second.
+# Put results in, of any channels: each brings the fence under which it was claimed. A webhook may have been quicker:
+# whatever it wrote is never turned back. Safe to repeat, because the answer to a commit may be lost with the
+# connection: what the first run wrote is not open any more for the second.
 SETTLE = """
 WITH result AS (
-    SELECT id, status, provider_id, code, reason, delay, to_timestamp(left_at) AS sent_at, risks
+    SELECT id, fence, status, provider_id, code, reason, delay, to_timestamp(left_at) AS sent_at, risks
     FROM json_to_recordset(%(results)s::json)
-         AS r(id bigint, status text, provider_id text, code text, reason text, delay float8, left_at float8,
-              risks json)),
+         AS r(id bigint, fence bigint, status text, provider_id text, code text, reason text, delay float8,
+              left_at float8, risks json)),
 before AS (
     SELECT message.id, message.status, message.sent_at, message.attempts
     FROM {schema}.messaging_message message JOIN result USING (id)
-    WHERE message.fence = %(fence)s ORDER BY message.id FOR UPDATE OF message),
+    WHERE message.fence = result.fence ORDER BY message.id FOR UPDATE OF message),
 settled AS (
     UPDATE {schema}.messaging_message message
     SET status = CASE WHEN open THEN result.status ELSE message.status END,
@@ -225,13 +241,14 @@ settled AS (
                            OR before.status = 'in_doubt' AND outcome.status <> 'in_doubt' AS open
           FROM before JOIN result AS outcome USING (id)) AS before USING (id)
     WHERE message.id = result.id
-    RETURNING message.id, message.status, message.attempts, message.due_at, message.error_code, message.error_reason,
+    RETURNING message.id, message.channel_id AS channel, message.status, message.attempts, message.due_at,
+              message.error_code, message.error_reason,
               message.provider_id, message.sent_at, message.delivered_at, message.read_at, message.failed_at,
               before.status AS old_status, before.sent_at IS NULL AND message.sent_at IS NOT NULL AS first_sent,
               before.open, result.risks, message.campaign_run_id AS run,
               COALESCE(message.campaign_variant_id, 0) AS variant, message.credit_account_id AS account,
               message.price, message.credit_state AS state, old.credit_state AS old_state),
-charged AS (SELECT account, price, state FROM settled WHERE old_state = 'held' AND state <> 'held'),{credited},
+charged AS (SELECT account, channel, price, state FROM settled WHERE old_state = 'held' AND state <> 'held'),{credited},
 run_counted AS (
     INSERT INTO {schema}.messaging_runcount (run_id, variant_id, minute, metric, count)
     SELECT run, variant, date_trunc('minute', now()), metric, count(*)
@@ -242,11 +259,11 @@ run_counted AS (
     WHERE run IS NOT NULL GROUP BY run, variant, metric),
 counted AS (
     INSERT INTO {schema}.messaging_channelcount (channel_id, hour, metric, count)
-    SELECT %(channel)s, date_trunc('hour', now()), metric, count(*)
-    FROM (SELECT 'sent' AS metric FROM settled WHERE first_sent
-          UNION ALL SELECT 'failed' FROM settled WHERE open AND status = 'failed'
-          UNION ALL SELECT json_array_elements_text(risks) FROM settled WHERE open) AS events
-    GROUP BY metric),
+    SELECT channel, date_trunc('hour', now()), metric, count(*)
+    FROM (SELECT channel, 'sent' AS metric FROM settled WHERE first_sent
+          UNION ALL SELECT channel, 'failed' FROM settled WHERE open AND status = 'failed'
+          UNION ALL SELECT channel, json_array_elements_text(risks) FROM settled WHERE open) AS events
+    GROUP BY channel, metric),
 noted AS (
     INSERT INTO {schema}.messaging_sendattempt (message_id, number, outcome, code, reason, next_at)
     SELECT id, attempts, CASE status WHEN 'failed' THEN 'failed' WHEN 'in_doubt' THEN 'in_doubt' ELSE 'retry' END,
@@ -332,24 +349,32 @@ SET name = EXCLUDED.name, status = EXCLUDED.status, reason = EXCLUDED.reason, si
 RETURNING queued
 """
 
-# Give the lane back. One statement decides whether anything is left and sets the next time: a message committed before
-# it is seen here, one committed later finds the lane free. `due_at`: the next scheduled message or doubt, and while the
+# Give lanes back. One statement decides whether anything is left and sets the next time: a message committed before it
+# is seen here, one committed later finds the lane free. `due_at`: the next scheduled message or doubt, and while the
 # lane cools down a look in 5 s, then one more in 60 s, before it is idle (see docs/engine.md, "No lost wake-up").
 RELEASE = """
-WITH open AS (
-    SELECT EXISTS (SELECT 1 FROM {schema}.messaging_message
-                   WHERE channel_id = %(channel)s AND status = 'queued') AS queued,
+WITH given AS (
+    SELECT * FROM json_to_recordset(%(lanes)s::json)
+        AS row(lane bigint, fence bigint, channel bigint, state jsonb, look_again float8, blocked_until timestamptz)),
+held AS (
+    SELECT item.id, given.* FROM given JOIN public.tenants_agendaitem item ON item.id = given.lane
+    WHERE item.fence = given.fence ORDER BY item.id FOR UPDATE OF item),
+open AS (
+    SELECT held.*,
+           EXISTS (SELECT 1 FROM {schema}.messaging_message
+                   WHERE channel_id = held.channel AND status = 'queued') AS queued,
            (SELECT min(due_at) FROM {schema}.messaging_message
-            WHERE channel_id = %(channel)s AND status = 'scheduled') AS scheduled,
+            WHERE channel_id = held.channel AND status = 'scheduled') AS scheduled,
            (SELECT min(due_at) FROM {schema}.messaging_message
-            WHERE channel_id = %(channel)s AND status = 'in_doubt') AS doubtful)
+            WHERE channel_id = held.channel AND status = 'in_doubt') AS doubtful
+    FROM held)
 UPDATE public.tenants_agendaitem item
-SET leased_until = NULL, lease_owner = '', state = %(state)s,
+SET leased_until = NULL, lease_owner = '', state = open.state,
     due_at = LEAST(open.scheduled,
                    CASE WHEN open.doubtful IS NOT NULL THEN GREATEST(open.doubtful, now() + interval '2 seconds') END,
-                   now() + %(look_again)s::interval, %(blocked_until)s::timestamptz)
-FROM open WHERE item.id = %(lane)s AND item.fence = %(fence)s
-RETURNING open.queued
+                   now() + open.look_again * interval '1 second', open.blocked_until)
+FROM open WHERE item.id = open.id
+RETURNING open.lane, open.queued
 """
 
 

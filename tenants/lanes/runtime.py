@@ -13,12 +13,17 @@ from typing import Any, Protocol, Self
 
 import structlog
 from django.conf import settings
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+
+from tenants.lanes.database import LaneDatabase
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 30
 REPORT_EVERY = 5
+# Prepared statements per connection: those of about fifty busy organisations, some 50 KiB each on the server.
+_PREPARED = 400
 
 Key = tuple[str, int]
 
@@ -28,6 +33,9 @@ class PumpedLane(Protocol):
 
     async def run(self) -> bool:
         """Take the lane and pump it until nothing is left; False when somebody else holds it."""
+
+    def look(self) -> None:
+        """Somebody says that there is more work."""
 
     def stop(self) -> None:
         """Take nothing more; what is under way is finished."""
@@ -41,6 +49,19 @@ def connection_string() -> str:
     parameters = connection.get_connection_params()
     wanted = ("host", "port", "dbname", "user", "password", "sslmode", "sslrootcert")
     return make_conninfo(**{name: parameters[name] for name in wanted if parameters.get(name)})
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    """Plan each statement of an organisation once per connection, for any values.
+
+    Planning the large ones takes as long as running them, and by default a statement is planned eleven times before its
+    plan is kept. The kept one may be made while a table is empty and used when it has grown, so it must not read all of
+    it. Behind a pooler a setting would stay with somebody else's connection; there plans are made anew each time.
+    """
+    if settings.DATABASE_POOLING == "none":
+        connection.prepared_max = _PREPARED
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute("SET enable_seqscan = off")
 
 
 class LaneRuntime:
@@ -61,7 +82,7 @@ class LaneRuntime:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def lane(self, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> PumpedLane:
+    def lane(self, schema: str, lane_id: int, database: LaneDatabase) -> PumpedLane:
         """The lane to run. Called on the loop."""
         raise NotImplementedError
 
@@ -115,15 +136,18 @@ class LaneRuntime:
             kwargs={
                 "autocommit": True,
                 "application_name": f"griot-{self._name}",
-                # psycopg's own default, or never: behind a pooler a prepared statement may be on another connection.
-                "prepare_threshold": 5 if settings.DATABASE_PREPARE else None,
+                # From the second use on, or never: behind a pooler a prepared statement may be on another connection.
+                "prepare_threshold": 1 if settings.DATABASE_PREPARE else None,
             },
+            configure=_configure,
             timeout=30,
             # PostgreSQL's process for a connection remembers every table that it has seen, of every organisation.
             max_lifetime=float(settings.DATABASES["default"]["CONN_MAX_AGE"] or 600),
             name=self._name,
         )
         await self._pool.open()
+        # Half of them: the others are for transactions of a lane's own.
+        self._database = LaneDatabase(self._pool, under_way=max(1, self._connections // 2))
         await self.open()
         self._reporter = self._loop.create_task(self._report())
 
@@ -138,6 +162,7 @@ class LaneRuntime:
             return
         if key in self._lanes:
             # It may be past its last look at the queue: have it look once more.
+            self._lanes[key].look()
             self._again.add(key)
             return
         task = self._loop.create_task(self._keep_pumping(key))
@@ -149,7 +174,7 @@ class LaneRuntime:
         try:
             while not self._stopping:
                 self._again.discard(key)
-                self._lanes[key] = lane = self.lane(schema, lane_id, self._pool)
+                self._lanes[key] = lane = self.lane(schema, lane_id, self._database)
                 await lane.run()
                 if key not in self._again:
                     return

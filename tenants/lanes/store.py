@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from tenants.lanes.database import DATABASE_AWAY, LaneDatabase, Rows
+
+__all__ = ["DATABASE_AWAY", "DatabaseGone", "LaneStore"]
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# The database is away, restarts, or cut this connection. Deadlocks and cancelled statements are among them.
-DATABASE_AWAY = (OperationalError, PoolTimeout)
 # About ten minutes.
 _ATTEMPTS = 120
 _LONGEST_PAUSE = 5.0
@@ -27,16 +27,14 @@ class DatabaseGone(Exception):
 class LaneStore:
     """The database for one lane of one organisation."""
 
-    def __init__(self, *, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, *, schema: str, lane_id: int, database: LaneDatabase) -> None:
         self.schema = schema
         self.lane_id = lane_id
-        self._pool = pool
+        self.database = database
 
-    async def execute(self, query: str | bytes, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own; its rows, if it has any."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(query, params)
-            return await cursor.fetchall() if cursor.description else []
+    async def execute(self, query: str | bytes, params: dict[str, Any]) -> Rows:
+        """Run one statement; its rows, if it has any."""
+        return (await self.database.run(self.schema, (query, params)))[0]
 
     async def insist(self, act: Callable[[], Awaitable[T]]) -> T:
         """Do it as soon as the database is there. `act` must be safe to repeat: the answer to its commit may be lost.
@@ -54,4 +52,4 @@ class LaneStore:
             await asyncio.sleep(min(0.2 * 2**attempt, _LONGEST_PAUSE))
             attempt += 1
             # One broken connection is seldom alone: the others would fail one after the other.
-            await self._pool.check()
+            await self.database.check()

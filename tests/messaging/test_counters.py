@@ -118,15 +118,15 @@ def test_taking_a_lane_puts_the_organisation_on_the_agenda_for_the_squash_once(c
     assert squash_items() == []
     take = statements(organization.schema_name).take.decode()
     hold = {
-        "owner": "one",
+        "owners": ["one"],
         "lease": timedelta(seconds=15),
         "stale": timedelta(minutes=5),
-        "channel": channel.pk,
-        "limit": 0,
+        "channels": [channel.pk],
+        "wanted": [0],
     }
     with connection.cursor() as cursor:
         for _ in range(2):
-            cursor.execute(take, {"schema": organization.schema_name, "key": str(channel.pk), **hold})
+            cursor.execute(take, {"schema": organization.schema_name, **hold})
             AgendaItem.objects.filter(kind="channel").update(leased_until=None)
     assert squash_items() == [organization.schema_name]
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 import orjson
 import structlog
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
 
 from config.egress import PinnedUrl, UrlRefused
 from tenants.agenda import process_name
 from tenants.fields import decrypt
+from tenants.lanes.database import LaneDatabase
 from tenants.lanes.store import DATABASE_AWAY, LaneStore
 from webhooks_app.outbox import events_statement
 from webhooks_app.pump import sql
@@ -31,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 SETTLE_EVERY: Final = 0.05
 SETTLE_AT: Final = 200
-LOOK_EVERY: Final = 0.1
+# While answers are outstanding, new work is looked for when somebody says that there is some, at most every tenth of a
+# second; and without a word every second, because the word may have gone to another process and retries come due.
+LOOK_AFTER_WORD: Final = 0.1
+LOOK_EVERY: Final = 1.0
 # Settings of the endpoint, and the address behind its name, are at most this old.
 RELOAD_EVERY: Final = 5.0
 RESOLVE_EVERY: Final = 30.0
@@ -83,22 +86,27 @@ class EndpointLane:
     """Delivers one endpoint's events until none is due, it is switched off, or the process stops."""
 
     def __init__(
-        self, *, schema: str, endpoint_id: int, pool: AsyncConnectionPool[Any], transport: Transport, slots: Slots
+        self, *, schema: str, endpoint_id: int, database: LaneDatabase, transport: Transport, slots: Slots
     ) -> None:
         self.schema = schema
         self.endpoint_id = endpoint_id
         self._sql = sql.statements(schema)
-        self._store = LaneStore(schema=schema, lane_id=endpoint_id, pool=pool)
-        self._pool = pool
+        self._store = LaneStore(schema=schema, lane_id=endpoint_id, database=database)
         self._transport = transport
         self._slots = slots
         self._stopping = False
+        self._told = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
         self._results: list[Result] = []
         self._settled_at = 0.0
         self._target: Target | None = None
+
+    def look(self) -> None:
+        """New events have been written: look for them while answers are outstanding."""
+        self._told = True
+        self._work.set()
 
     def stop(self) -> None:
         """Claim nothing more; what is under way is finished and settled."""
@@ -191,8 +199,9 @@ class EndpointLane:
                     await self._load()
                 off = not self._loaded.is_active
                 room = self._room()
-                if room and not off and not self._stopping and (not drained or now - looked_at >= LOOK_EVERY):
-                    looked_at = now
+                looks = not drained or now - looked_at >= (LOOK_AFTER_WORD if self._told else LOOK_EVERY)
+                if room and not off and not self._stopping and looks:
+                    looked_at, self._told = now, False
                     rows = await self._claim(room)
                     worked, drained = worked or bool(rows), len(rows) < room
                     self._start(rows)
@@ -224,7 +233,7 @@ class EndpointLane:
             return
         self._work.clear()
         try:
-            await asyncio.wait_for(self._work.wait(), SETTLE_EVERY)
+            await asyncio.wait_for(self._work.wait(), SETTLE_EVERY if self._results or self._told else LOOK_EVERY)
         except TimeoutError:
             return
 
@@ -293,7 +302,7 @@ class EndpointLane:
         self._results.append(result)
         self._open -= 1
         self._slots.used -= 1
-        if not self._open or len(self._results) >= SETTLE_AT:
+        if not self._open or len(self._results) == 1 or len(self._results) >= SETTLE_AT:
             self._work.set()
 
     async def _attempt(self, row: tuple[Any, ...]) -> Result:
@@ -361,7 +370,7 @@ class EndpointLane:
         """Returns the endpoints that are to be told of this one's end."""
         gone = next((result for result in results if result.is_gone), None)
         failed = any(result.status != "succeeded" for result in results)
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._store.database.connection() as connection, connection.transaction():
             await connection.execute(
                 self._sql.settle,
                 {"endpoint": self.endpoint_id, "fence": self._fence, "results": self._rows(results)},
@@ -416,7 +425,7 @@ class EndpointLane:
         return "ended"
 
     async def _cancel(self) -> bool:
-        async with self._pool.connection() as connection:
+        async with self._store.database.connection() as connection:
             cursor = await connection.execute(self._sql.cancel, {"endpoint": self.endpoint_id})
             return bool(cursor.rowcount > 0)
 

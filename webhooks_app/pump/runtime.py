@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 from django.conf import settings
-from psycopg_pool import AsyncConnectionPool
 
 from config.metrics import counter_add
+from tenants.lanes.database import LaneDatabase
 from tenants.lanes.runtime import LaneRuntime
 from webhooks_app.pump.lane import OUTCOMES, EndpointLane, Slots
 from webhooks_app.pump.transport import Transport
@@ -27,8 +26,10 @@ class Deliverer(LaneRuntime):
     async def close(self) -> None:
         await self._transport.close()
 
-    def lane(self, schema: str, lane_id: int, pool: AsyncConnectionPool[Any]) -> EndpointLane:
-        return EndpointLane(schema=schema, endpoint_id=lane_id, pool=pool, transport=self._transport, slots=self._slots)
+    def lane(self, schema: str, lane_id: int, database: LaneDatabase) -> EndpointLane:
+        return EndpointLane(
+            schema=schema, endpoint_id=lane_id, database=database, transport=self._transport, slots=self._slots
+        )
 
     def report(self) -> None:
         for outcome in list(OUTCOMES):

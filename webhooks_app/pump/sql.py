@@ -20,9 +20,10 @@ WHERE item.id = lane.id AND organization.schema_name = item.schema AND organizat
 RETURNING item.id, item.fence, item.state, lane.leased_until IS NOT NULL AS was_abandoned
 """
 
+# Not after the release: a heartbeat may be late.
 EXTEND = """
 UPDATE public.tenants_agendaitem SET leased_until = now() + %(lease)s
-WHERE id = %(lane)s AND fence = %(fence)s
+WHERE id = %(lane)s AND fence = %(fence)s AND leased_until IS NOT NULL
 RETURNING id
 """
 

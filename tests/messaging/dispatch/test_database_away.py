@@ -41,11 +41,17 @@ def execute(query: bytes, **params: Any) -> None:
 
 
 def settle(organization: Any, channel: Any, **result: Any) -> None:
-    row = {"provider_id": None, "code": "", "reason": "", "delay": None, "left_at": time.time(), "risks": None} | result
+    row = {
+        "fence": FENCE,
+        "provider_id": None,
+        "code": "",
+        "reason": "",
+        "delay": None,
+        "left_at": time.time(),
+        "risks": None,
+    } | result
     execute(
         statements(organization.schema_name).settle,
-        channel=channel.pk,
-        fence=FENCE,
         results=orjson.dumps([row]).decode(),
     )
 

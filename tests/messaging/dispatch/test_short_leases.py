@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 from django_tenants.utils import schema_context
 
-from messaging.dispatch.sql import statements
+from messaging.dispatch.sql import EXTEND, statements
 from messaging.models import Channel, Message
 from tenants.models import AgendaItem
 
@@ -22,8 +23,8 @@ def take(organization: Any, channel: Any, *, limit: int, owner: str = "somebody:
     with connection.cursor() as cursor:
         cursor.execute(
             statements(organization.schema_name).take.decode(),
-            {"schema": organization.schema_name, "key": str(channel.pk), "channel": channel.pk, "owner": owner,
-             "lease": timedelta(seconds=15), "stale": timedelta(seconds=50), "limit": limit},
+            {"schema": organization.schema_name, "channels": [channel.pk], "owners": [owner], "wanted": [limit],
+             "lease": timedelta(seconds=15), "stale": timedelta(seconds=50)},
         )  # fmt: skip
         return cursor.fetchall()
 
@@ -44,7 +45,7 @@ def test_a_lane_is_taken_with_its_first_messages_by_priority_then_age(committed,
         queue(organization, channel, ["22961000002"], priority=0),
     )
     rows = take(organization, channel, limit=1)
-    assert [row[6] for row in rows] == [str(urgent[0])]
+    assert [row[8] for row in rows] == [str(urgent[0])]
     with schema_context(organization.schema_name):
         assert Message.objects.get(uuid=urgent[0]).status == "processing"
         assert Message.objects.get(uuid=later[0]).status == "queued"
@@ -56,12 +57,12 @@ def test_nothing_is_claimed_along_for_a_paused_channel_or_without_a_limit(commit
     channel = make_channel(organization)
     queue(organization, channel, ["22961000001"])
     [row] = take(organization, channel, limit=0)
-    assert row[5] is None
+    assert row[7] is None
     AgendaItem.objects.update(leased_until=None)
     with schema_context(organization.schema_name):
         Channel.objects.update(status="paused")
     [row] = take(organization, channel, limit=10)
-    assert row[5] is None
+    assert row[7] is None
 
 
 def test_a_lease_whose_answer_was_lost_is_given_back_with_its_messages(committed, make_channel, queue):
@@ -116,3 +117,63 @@ def test_channels_with_one_message_do_not_wait_for_one_with_thousands(
     wait_until(lambda: sum(sent(owner, channel_id=channel.pk) for owner, channel in few) == 10)
     assert sent(organization, channel_id=flooded.pk) < 3000, "the flood was still going on"
     wait_until(lambda: sent(organization, channel_id=flooded.pk) == 3000, 60)
+
+
+def test_a_heartbeat_that_comes_after_the_release_does_not_take_the_lane_again(committed, make_channel, queue):
+    organization, _ = committed
+    channel = make_channel(organization)
+    [row] = take(organization, channel, limit=0)
+    lane, fence = row[1:3]
+    extend = {"lane": lane, "fence": fence, "lease": timedelta(seconds=15)}
+    released = {"lane": lane, "fence": fence, "channel": channel.pk, "state": {}, "look_again": 5}
+    with connection.cursor() as cursor:
+        cursor.execute(EXTEND, extend)
+        assert cursor.rowcount == 1, "while the lane is held"
+        cursor.execute(statements(organization.schema_name).release.decode(), {"lanes": json.dumps([released])})
+        assert cursor.fetchall() == [(lane, False)]
+        cursor.execute(EXTEND, extend)
+        assert cursor.rowcount == 0
+    assert len(take(organization, channel, limit=0)) == 1
+
+
+def test_lanes_that_are_taken_together_get_each_their_own_messages(committed, make_channel, queue):
+    organization, _ = committed
+    channels = [make_channel(organization) for _ in range(3)]
+    queued = {channel.pk: queue(organization, channel, ["22961000001", "22961000002"]) for channel in channels}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statements(organization.schema_name).take.decode(),
+            {"schema": organization.schema_name, "channels": [channel.pk for channel in channels],
+             "owners": ["a:1", "a:2", "a:3"], "wanted": [0, 1, 5],
+             "lease": timedelta(seconds=15), "stale": timedelta(seconds=50)},
+        )  # fmt: skip
+        rows = cursor.fetchall()
+    first, second, third = (channel.pk for channel in channels)
+    claimed = {pk: [row[8] for row in rows if row[0] == pk and row[8] is not None] for pk in queued}
+    assert claimed[first] == []
+    assert claimed[second] == [str(queued[second][0])], "the older one"
+    assert sorted(claimed[third]) == sorted(str(uuid) for uuid in queued[third])
+    assert len({row[1] for row in rows}) == 3, "three leases"
+
+
+def test_a_channel_that_changed_is_read_again_before_anything_leaves(
+    committed, engine, make_channel, queue, sandbox, wait_until
+):
+    organization, _ = committed
+    channel = make_channel(organization)
+    queue(organization, channel, ["22961000001"])
+    engine.pump(organization.schema_name, channel.pk)
+    wait_until(lambda: sent(organization) == 1 and engine.idle())
+    with schema_context(organization.schema_name):
+        row = Channel.objects.get()
+        row.secrets = {"access_token": "wrong"}
+        row.save(update_fields=["secrets"])
+    queue(organization, channel, ["22961000002"])
+    engine.pump(organization.schema_name, channel.pk)
+
+    def status() -> str:
+        with schema_context(organization.schema_name):
+            return str(Channel.objects.get().status)
+
+    wait_until(lambda: status() == "paused")
+    assert sent(organization) == 1, "the new token was used at once"

@@ -285,6 +285,7 @@ def test_the_webhook_and_the_engines_settle_agree_in_either_order(
                         [
                             {
                                 "id": message.pk,
+                                "fence": 3,
                                 "status": "sent",
                                 "provider_id": "wamid.L",
                                 "code": "",
@@ -294,8 +295,6 @@ def test_the_webhook_and_the_engines_settle_agree_in_either_order(
                             }
                         ]
                     ),
-                    "fence": 3,
-                    "channel": channel.pk,
                 },
             )
 
