@@ -74,7 +74,7 @@ class GiveBack:
 
     def answers(self, asks: Sequence[Return], rows: list[Rows]) -> list[tuple[list[int], bool]]:
         endpoints = rows[0][0][0] if len(rows) > 1 else None
-        queued = dict(rows[-1])
+        queued: dict[int, bool] = dict(rows[-1])
         answers: list[tuple[list[int], bool]] = [([], queued.get(ask.release["lane"], False)) for ask in asks]
         return [(endpoints or [], answers[0][1]), *answers[1:]]
 
