@@ -17,6 +17,11 @@ from tenants.models import Plan
 from tenants.services.plans import plan_forget
 
 
+def of_contacts(actions):
+    """Without the entries of the groups that contacts join and leave."""
+    return [action for action in actions if action.startswith("contact.")]
+
+
 def test_a_contact_is_created_with_group_fields_audit_and_event(in_schema, told, audited):
     contact = contact_create(
         organization=in_schema,
@@ -35,7 +40,7 @@ def test_a_contact_is_created_with_group_fields_audit_and_event(in_schema, told,
     group = Group.objects.get()
     assert (group.name, group.member_count, contact.primary_group_id) == ("Clients", 1, group.pk)
     assert CustomField.objects.get(key="company").type == "text"
-    assert audited() == ["contact.created"]
+    assert of_contacts(audited()) == ["contact.created"]
     assert told() == [
         (
             "contact.created",
@@ -126,7 +131,7 @@ def test_a_change_leaves_the_rest_and_tells_what_changed(in_schema, told, audite
     assert "name" not in entry.new_values
     contact_update(organization=in_schema, contact_id=contact.pk, status="inactive", group="B")
     assert len(told()) == 2
-    assert audited() == ["contact.created", "contact.updated"]
+    assert of_contacts(audited()) == ["contact.created", "contact.updated"]
 
 
 def test_a_new_phone_takes_the_place_of_the_old_one(in_schema):

@@ -125,5 +125,7 @@ def test_two_hundred_guesses_at_once_are_capped_and_succeed_at_most_once(
     if share_of_right_guesses == 0:
         assert Counter(outcome.reason for outcome in outcomes) == {"wrong_code": 5, "too_many_attempts": 195}
     elif share_of_right_guesses == 1:
-        assert Counter(outcome.reason for outcome in outcomes) == {None: 1, "already_used": 199}
+        # Those that come before the winner has committed count as attempts.
+        assert Counter(outcome.reason for outcome in outcomes)[None] == 1
+        assert {outcome.reason for outcome in outcomes} <= {None, "already_used", "too_many_attempts"}
     assert sum(outcome.valid for outcome in outcomes) <= 1

@@ -182,9 +182,3 @@ def test_pages_and_instagram_accounts_are_connected_with_their_token(
     assert refusal(vendor.post("/messages", text)) == (422, "invalid_recipient")
     closed = vendor.post("/messages", text | {"to": "7788990011223344", "type": "template", "template": {"name": "x"}})
     assert refusal(closed) == (422, "invalid_content")
-
-
-def test_the_setup_page_offers_no_type_that_has_no_dialog(vendor: Vendor) -> None:
-    customer = vendor.post("/customers", {"name": "One"}).json()["customer"]["id"]
-    response = vendor.post("/setup-links", {"customerId": customer, "type": "INSTAGRAM"})
-    assert refusal(response) == (422, "network_not_supported")
