@@ -82,8 +82,8 @@ def engine_statements(filled: Filled) -> list[Statement]:
     )
     other = filled.channel_ids[1]
     seconds, window = timedelta(seconds=50), timedelta(seconds=120)
-    take = {"schema": filled.schema, "key": str(other), "channel": other, "owner": "x", "lease": seconds,
-            "stale": seconds, "limit": 500}  # fmt: skip
+    take = {"schema": filled.schema, "channels": [other], "owners": ["x"], "wanted": [500], "lease": seconds,
+            "stale": seconds}  # fmt: skip
     claim = {"lane": lane.pk, "fence": 5, "channel": channel, "limit": 500}
     sent = list(
         Message.objects.filter(channel_id=channel, status="sent")
@@ -91,13 +91,13 @@ def engine_statements(filled: Filled) -> list[Statement]:
         .values_list("uuid", "provider_id")[:100]
     )
     claimed = list(Message.objects.filter(channel_id=channel, status="processing").values_list("id", flat=True)[:200])
-    results = [{"id": pk, "status": "sent", "provider_id": f"wamid.{pk}", "code": "", "reason": "", "delay": None,
-                "left_at": time.time()} for pk in claimed]  # fmt: skip
-    settle = {"channel": channel, "fence": 1, "results": orjson.dumps(results).decode(), "risks": []}
+    results = [{"id": pk, "fence": 1, "status": "sent", "provider_id": f"wamid.{pk}", "code": "", "reason": "",
+                "delay": None, "left_at": time.time()} for pk in claimed]  # fmt: skip
+    settle = {"results": orjson.dumps(results).decode()}
     due = {"channel": channel, "policy": "fail", "reason": "x", "limit": 5000, "late": window, "window": window}
     recover = {"channel": channel, "fence": 5, "abandoned": True, "window": window, "stale": seconds, "reason": "x"}
-    release = {"channel": channel, "lane": lane.pk, "fence": 5, "state": "{}", "look_again": seconds,
-               "blocked_until": None}  # fmt: skip
+    given = {"lane": lane.pk, "fence": 5, "channel": channel, "state": {}, "look_again": 5}
+    release = {"lanes": orjson.dumps([given]).decode()}
     match = {"channel": channel, "uuids": [uuid for uuid, _ in sent], "provider_ids": [pid for _, pid in sent]}
     return [
         ("engine: take a lane", own.take, take),
