@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from api.documents import SurfaceDocument
 from api.gateway.errors import PROBLEMS
-from api.gateway.outputs import Refusal
+from api.gateway.outputs.answers import Refusal
 
 _STATUS_TEXT: Final = {
     400: "The body is not valid JSON.",

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema
 
 from api.documents import SurfaceDocument
 from api.marketing.errors import PROBLEMS
-from api.marketing.outputs import Meta, Refusal
+from api.marketing.outputs.answers import Meta, Refusal
 from api.outputs import Output
 
 _STATUS_TEXT: Final = {

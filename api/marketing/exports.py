@@ -13,7 +13,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from api.bodies import BodyInvalid, FieldProblem
-from api.marketing.outputs import MessageRow
+from api.marketing.outputs.messages import MessageRow
 from api.marketing.views.message_rows import message_rows
 from config.spreadsheets import SHEET_ROWS, csv_lines, sheet_file
 from messaging.services.sent_history import BATCH, HistoryFilter, sent_messages, sent_stream

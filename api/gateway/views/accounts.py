@@ -16,7 +16,7 @@ from api.gateway.auth import password_of
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import KeyInput, RegisterInput
-from api.gateway.outputs import KeyCreated, KeyList, KeyRow, Registered
+from api.gateway.outputs.accounts import KeyCreated, KeyList, KeyRow, Registered
 from api.problems import Problem
 from api.rate_limit import rate_take
 from config.middleware import client_address

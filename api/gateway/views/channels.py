@@ -10,7 +10,7 @@ from api.bodies import BodyInvalid, FieldProblem
 from api.gateway.documents import PROVIDER_ERRORS, operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import ChannelInput
-from api.gateway.outputs import ChannelCreated, ChannelList, ChannelRow, ChannelType
+from api.gateway.outputs.channels import ChannelCreated, ChannelList, ChannelRow, ChannelType
 from api.gateway.views.customers import customer_of
 from api.problems import Problem
 from messaging.drivers.registry import driver_of

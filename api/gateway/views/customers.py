@@ -8,7 +8,7 @@ from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import CustomerInput, CustomersQuery
-from api.gateway.outputs import CustomerCreated, CustomerList, CustomerRow
+from api.gateway.outputs.customers import CustomerCreated, CustomerList, CustomerRow
 from api.gateway.pagination import cursor_read, cursor_write
 from api.problems import Problem
 from messaging.models import Customer

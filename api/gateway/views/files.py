@@ -14,7 +14,7 @@ from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import FileForm, FileInput
-from api.gateway.outputs import FileKept, FileRow, FileState
+from api.gateway.outputs.files import FileKept, FileRow, FileState
 from api.problems import Problem
 from config.egress import FetchFailed
 from messaging.drivers.registry import drivers

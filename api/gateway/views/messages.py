@@ -11,7 +11,8 @@ from api.bodies import BodyInvalid, FieldProblem
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, channel_of, json_response
 from api.gateway.inputs import MessageInput, MessagesQuery
-from api.gateway.outputs import FileRow, MessageAccepted, MessageList, MessageRow, MessageState
+from api.gateway.outputs.files import FileRow
+from api.gateway.outputs.messages import MessageAccepted, MessageList, MessageRow, MessageState
 from api.gateway.pagination import cursor_read, cursor_write
 from api.gateway.views.channels import channel_type
 from api.gateway.views.customers import customer_of

@@ -9,7 +9,7 @@ from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import PageQuery, SetupLinkInput
-from api.gateway.outputs import NewSetupLink, SetupLinkCreated, SetupLinkList, SetupLinkRow, SetupLinkShown
+from api.gateway.outputs.customers import NewSetupLink, SetupLinkCreated, SetupLinkList, SetupLinkRow, SetupLinkShown
 from api.gateway.pagination import cursor_read, cursor_write
 from api.gateway.views.customers import customer_of
 from api.problems import Problem

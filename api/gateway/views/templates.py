@@ -10,7 +10,7 @@ from api.bodies import BodyInvalid, FieldProblem
 from api.gateway.documents import PROVIDER_ERRORS, operation
 from api.gateway.endpoint import Call, Endpoint, channel_row_of, json_response
 from api.gateway.inputs import TemplateDeleteQuery, TemplateInput, TemplatesQuery
-from api.gateway.outputs import SyncCounts, TemplateCreated, TemplateDeleted, TemplateList, TemplateRow
+from api.gateway.outputs.templates import SyncCounts, TemplateCreated, TemplateDeleted, TemplateList, TemplateRow
 from messaging.models import Channel, MessageTemplate
 from messaging.models.template import GONE
 from messaging.services.templates import template_create, template_delete, templates_of, templates_sync

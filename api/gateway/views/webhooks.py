@@ -10,7 +10,7 @@ from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
 from api.gateway.inputs import DeliveriesQuery, WebhookInput
-from api.gateway.outputs import (
+from api.gateway.outputs.webhooks import (
     DeliveryList,
     DeliveryRow,
     WebhookCreated,

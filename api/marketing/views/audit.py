@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from api.date_types import since_of, until_of
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import AuditQuery
-from api.marketing.outputs import AuditRow
+from api.marketing.inputs.audit import AuditQuery
+from api.marketing.outputs.audit import AuditRow
 from api.marketing.pagination import page_of
 from api.problems import Problem
 from audit.models import AuditEntry

@@ -14,8 +14,9 @@ from api.bodies import BodyInvalid, FieldProblem
 from api.endpoint import body_read
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, PublicEndpoint, answer
-from api.marketing.inputs import LoginInput, RegisterInput
-from api.marketing.outputs import Done, LoginData, MeData, UserRow
+from api.marketing.inputs.accounts import LoginInput, RegisterInput
+from api.marketing.outputs.accounts import LoginData, MeData, UserRow
+from api.marketing.outputs.answers import Done
 from api.problems import Problem
 from api.rate_limit import rate_take
 from config.middleware import client_address

@@ -7,8 +7,9 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import BlacklistInput, PhoneInput
-from api.marketing.outputs import BlacklistChecked, BlacklistRow, Nothing
+from api.marketing.inputs.contacts import BlacklistInput, PhoneInput
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.contacts import BlacklistChecked, BlacklistRow
 from api.marketing.pagination import PageQuery, page_of
 from contacts.models import Suppression
 from contacts.services.suppressions import blacklist_add, blacklist_check, blacklist_remove

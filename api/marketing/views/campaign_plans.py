@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import ResultsQuery, ScheduleInput, VariantsInput
-from api.marketing.outputs import CampaignResults, ScheduleRow, VariantRow
+from api.marketing.inputs.campaigns import ResultsQuery, ScheduleInput, VariantsInput
+from api.marketing.outputs.campaigns import CampaignResults, ScheduleRow, VariantRow
 from api.marketing.pagination import meta_of
 from api.marketing.views.campaign_rows import numbers_of, schedule_row, variant_row
 from api.marketing.views.campaigns import PATH, text_content

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from api.marketing.outputs import CampaignNumbers, CampaignRow, ScheduleRow, VariantRow
+from api.marketing.outputs.campaigns import CampaignNumbers, CampaignRow, ScheduleRow, VariantRow
 from campaigns.models import Campaign, Run, Schedule, Variant
 from campaigns.recurrence import Frequency
 from campaigns.reports import Totals, run_totals

@@ -10,8 +10,15 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer, answer_bytes
-from api.marketing.inputs import CampaignChange, CampaignInput, CampaignSendInput, CampaignsQuery, DuplicateInput
-from api.marketing.outputs import CampaignRow, CampaignSent, Nothing
+from api.marketing.inputs.campaigns import (
+    CampaignChange,
+    CampaignInput,
+    CampaignSendInput,
+    CampaignsQuery,
+    DuplicateInput,
+)
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.campaigns import CampaignRow, CampaignSent
 from api.marketing.pagination import page_of
 from api.marketing.views.campaign_rows import campaign_row, campaign_rows
 from campaigns.models import Campaign

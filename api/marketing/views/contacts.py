@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import ContactChange, ContactInput, ContactsQuery
-from api.marketing.outputs import ContactRow, Nothing
+from api.marketing.inputs.contacts import ContactChange, ContactInput, ContactsQuery
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.contacts import ContactRow
 from api.marketing.pagination import page_of
 from contacts.models import Contact, Group
 from contacts.services.contacts import contact_create, contact_delete, contact_get, contact_update

@@ -7,8 +7,9 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import GroupChangeInput, GroupInput, MembersInput
-from api.marketing.outputs import GroupChange, GroupRow, Nothing
+from api.marketing.inputs.contacts import GroupChangeInput, GroupInput, MembersInput
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.contacts import GroupChange, GroupRow
 from api.marketing.pagination import PageQuery, page_of
 from api.marketing.views.contacts import ContactList, contact_row
 from contacts.models import Contact, Group

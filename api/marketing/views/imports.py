@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from api.bodies import BodyInvalid, FieldProblem
 from api.marketing.documents import data_of, file_operation, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.outputs import ImportError, ImportRow
+from api.marketing.outputs.contacts import ImportErrorRow, ImportRow
 from api.problems import Problem
 from contacts.models import ContactImport, ImportProblem
 from contacts.services.import_runs import problems_csv
@@ -149,6 +149,6 @@ def _row(found: ContactImport) -> ImportRow:
         skipped=counts["skipped"] + counts["repeated"],
         failed=counts["failed"],
         percent_done=round(found.percent_done, 1),
-        errors=[ImportError(problem.row, problem.column, problem.reason) for problem in problems],
+        errors=[ImportErrorRow(problem.row, problem.column, problem.reason) for problem in problems],
         status_url=f"/api/contacts/import/{found.pk}",
     )

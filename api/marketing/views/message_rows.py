@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from api.marketing.amounts import credits_number
-from api.marketing.outputs import MessageRow, MessageState
+from api.marketing.outputs.messages import MessageRow, MessageState
 from messaging.content import CONTENT_REMOVED
 from messaging.models import Message
 from messaging.services.operators import operators_of

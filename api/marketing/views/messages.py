@@ -16,8 +16,8 @@ from api.marketing.amounts import credits_number
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer, answer_bytes
 from api.marketing.exports import export_response
-from api.marketing.inputs import AnalyzeInput, ExportQuery, HistoryQuery, SendInput
-from api.marketing.outputs import AnalysisData, AnalyzedNumber, MessageRow, SendData, Unsent
+from api.marketing.inputs.messages import AnalyzeInput, ExportQuery, HistoryQuery, SendInput
+from api.marketing.outputs.messages import AnalysisData, AnalyzedNumber, MessageRow, SendData, Unsent
 from api.marketing.pagination import meta_of
 from api.marketing.throttles import SENDING
 from api.marketing.views.message_rows import STATES, message_rows

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from api.marketing.amounts import credits_number
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer, answer_bytes
-from api.marketing.inputs import CreditsInput, PermissionsInput, SubAccountInput
-from api.marketing.outputs import CreditData, SubAccountRow
+from api.marketing.inputs.sub_accounts import CreditsInput, PermissionsInput, SubAccountInput
+from api.marketing.outputs.sub_accounts import CreditData, SubAccountRow
 from api.marketing.pagination import PageQuery, page_of
 from billing.services.credits import credits_add, credits_balances
 from billing.services.sub_accounts import sub_account_create

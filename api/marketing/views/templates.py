@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import PreviewInput, TemplateChange, TemplateInput, TemplatesQuery
-from api.marketing.outputs import Nothing, PreviewData, TemplateRow
+from api.marketing.inputs.templates import PreviewInput, TemplateChange, TemplateInput, TemplatesQuery
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.templates import PreviewData, TemplateRow
 from api.marketing.pagination import page_of
 from campaigns.models import MarketingTemplate
 from campaigns.personalisation import variables_of

@@ -12,8 +12,9 @@ from django.utils.translation import pgettext
 
 from api.marketing.documents import data_of, operation
 from api.marketing.endpoint import Call, Endpoint, answer
-from api.marketing.inputs import LogsQuery, WebhookChange, WebhookInput
-from api.marketing.outputs import DeliveryLog, EventCount, Nothing, StatsData, TestData, WebhookRow
+from api.marketing.inputs.webhooks import LogsQuery, WebhookChange, WebhookInput
+from api.marketing.outputs.answers import Nothing
+from api.marketing.outputs.webhooks import DeliveryLog, EventCount, StatsData, TestData, WebhookRow
 from api.marketing.pagination import PageQuery, page_of
 from webhooks_app.catalogue import Surface, surface_name
 from webhooks_app.models import Delivery
