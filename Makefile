@@ -22,7 +22,7 @@ run: venv
 	@exec $(STACK) run
 
 test: venv
-	@exec $(STACK) exec --test -- pytest $(ARGS)
+	@exec $(STACK) exec --test -- python -m pytest -p tests.parallel -n auto $(ARGS)
 
 check: venv
 	@exec $(STACK) exec --test -- python -m config.stack.check

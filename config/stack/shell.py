@@ -29,6 +29,9 @@ def execute(environ: Mapping[str, str], command: Sequence[str], *, test: bool, d
         mode = "test" if test else "dev"
         env = platform_environment(environ, listening, mode=mode, secrets_file=servers.data_dir / "secrets.json")
         env = with_servers(env, servers, wanted) | {"PATH": child_path()}
+        if test and all(wanted.values()):
+            # Several test processes can have such servers each; of servers that somebody named there is one of each.
+            env["EMBEDDED_SERVERS"] = "both"
         return _run(command, env)
 
 
