@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 
+from config.reasons import reason_said
 from tenants.errors import ServiceError
 
 # Form widget -> the admin's. The first class that fits wins, so special ones come first.
@@ -53,12 +54,12 @@ class ServiceForm(forms.Form):
         try:
             yield
         except ServiceError as error:
-            found = dict(self._placed(name, text) for name, text in error.fields.items())
+            found = dict(self._placed(name, reason_said(text)) for name, text in error.fields.items())
             named = {name: text for name, text in found.items() if name in self.fields}
             for name, text in named.items():
                 self.add_error(name, text)
             if not named:
-                self.add_error(None, error.message)
+                self.add_error(None, reason_said(error.message))
 
     def _placed(self, name: str, text: str) -> tuple[str, str]:
         """(field, what is wrong): a part of a field that has parts (`definition.send.method`) is named in the text."""

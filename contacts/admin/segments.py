@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from django import forms
@@ -12,57 +13,26 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from audit.services.recording import audit_record
 from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_site
-from contacts.models import Contact, CustomField, Group, Segment
-from contacts.segments import segment_compile, segment_operations
+from config.reasons import reason_said
+from contacts.admin.segment_catalogue import segment_catalogue, segment_words
+from contacts.models import Segment
+from contacts.segments import segment_compile
 from contacts.services.custom_fields import field_rules
 from contacts.services.segments import contacts_count, segment_save
 from tenants.errors import InvalidInput
 
 _CAP: Final = 10_000
-_FIELDS: Final = {
-    "name": gettext_lazy("Name"),
-    "email": gettext_lazy("E-mail"),
-    "phone": gettext_lazy("Phone"),
-    "status": gettext_lazy("Status"),
-    "tags": gettext_lazy("Tags"),
-    "group": gettext_lazy("Group"),
-    "language": gettext_lazy("Language"),
-    "timezone": gettext_lazy("Time zone"),
-    "created_at": gettext_lazy("Created"),
-    "last_seen_at": gettext_lazy("Last message from them"),
-    "sent": gettext_lazy("Was sent a message"),
-    "delivered": gettext_lazy("Got a message"),
-    "read": gettext_lazy("Read a message"),
-    "failed": gettext_lazy("A message failed"),
-    "suppressed": gettext_lazy("Must not be written to"),
-}
-_OPERATIONS: Final = {
-    "is": gettext_lazy("is"),
-    "is_not": gettext_lazy("is not"),
-    "contains": gettext_lazy("contains"),
-    "starts_with": gettext_lazy("begins with"),
-    "in": gettext_lazy("is one of"),
-    "not_in": gettext_lazy("is none of"),
-    "is_set": gettext_lazy("is known"),
-    "is_not_set": gettext_lazy("is not known"),
-    "at_least": gettext_lazy("is at least"),
-    "at_most": gettext_lazy("is at most"),
-    "on_or_after": gettext_lazy("is on or after"),
-    "on_or_before": gettext_lazy("is on or before"),
-    "last_days": gettext_lazy("within the last days"),
-    "not_last_days": gettext_lazy("not within the last days"),
-    "before_days": gettext_lazy("longer ago than days"),
-    "has": gettext_lazy("have"),
-    "has_not": gettext_lazy("do not have"),
-}
+# Whoever composes rules waits no longer than this for their count.
+_SECONDS: Final = 5.0
 _NEW: Final = {"all": [{"field": "status", "op": "is", "value": "active"}]}
 
 
@@ -83,7 +53,8 @@ class SegmentForm(ServiceForm):
         try:
             segment_compile(rules, custom=field_rules())
         except InvalidInput as error:
-            raise forms.ValidationError([f"{where} {reason}" for where, reason in error.fields.items()]) from error
+            problems = [f"{where} {reason_said(reason)}" for where, reason in error.fields.items()]
+            raise forms.ValidationError(problems) from error
         return rules
 
 
@@ -108,12 +79,13 @@ class SegmentAdmin(HistoryAdmin[Segment], ReadOnlyAdmin[Segment]):
         return [path("preview/", preview, name="contacts_segment_preview"), *super().get_urls()]
 
     def rules_text(self, obj: Segment) -> str:
-        return json.dumps(obj.rules, ensure_ascii=False)
+        lines = (((f"{depth * 1.25}rem"), line) for depth, line in segment_words(obj.rules))
+        return format_html_join("", '<div style="margin-left: {}">{}</div>', lines)
 
     rules_text.short_description = gettext_lazy("rules")  # type: ignore[attr-defined]
 
     def number(self, obj: Segment) -> str:
-        return _counted(obj.rules)[1]
+        return _counted(obj.rules).text
 
     number.short_description = gettext_lazy("contacts now")  # type: ignore[attr-defined]
 
@@ -124,9 +96,8 @@ class SegmentAdmin(HistoryAdmin[Segment], ReadOnlyAdmin[Segment]):
         try:
             rules = _parsed(request.POST.get("rules", ""))
         except forms.ValidationError as error:
-            return JsonResponse({"ok": False, "text": " ".join(error.messages)})
-        is_good, text = _counted(rules)
-        return JsonResponse({"ok": is_good, "text": text})
+            return JsonResponse({"ok": False, "text": " ".join(error.messages), "problems": {}})
+        return JsonResponse(asdict(_counted(rules)))
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -206,7 +177,7 @@ class SegmentAdmin(HistoryAdmin[Segment], ReadOnlyAdmin[Segment]):
             title=segment.name if segment is not None else _("New segment"),
             submit=_("Save"),
             template="admin/segment_form.html",
-            catalogue=_catalogue(),
+            catalogue=segment_catalogue(),
             preview_url=self.page_url("preview"),
         )
         return HttpResponseRedirect(self.page_url("change", saved[0].pk)) if saved else answer
@@ -219,45 +190,24 @@ def _parsed(text: str) -> Any:
         raise forms.ValidationError(_("These rules are no JSON: %(error)s") % {"error": str(error)[:200]}) from error
 
 
-def _counted(rules: Any) -> tuple[bool, str]:
-    """(whether the rules can be used, how many match or what is wrong)."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many match in words, or what is wrong; `problems`: place in the rules -> reason."""
+
+    ok: bool
+    text: str
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def _counted(rules: Any) -> Counted:
     try:
-        number = contacts_count(condition=segment_compile(rules, custom=field_rules()), cap=_CAP)
+        number = contacts_count(condition=segment_compile(rules, custom=field_rules()), cap=_CAP, seconds=_SECONDS)
     except InvalidInput as error:
-        return False, "; ".join(f"{where} {reason}" for where, reason in list(error.fields.items())[:5])
+        problems = {where: reason_said(reason) for where, reason in error.fields.items()}
+        return Counted(False, _("These rules cannot be used yet."), problems)
+    if number is None:
+        return Counted(True, _("These rules can be used; counting the contacts takes too long to wait for it here."))
     if number > _CAP:
-        return True, _("More than %(count)s contacts") % {"count": number_format(_CAP, force_grouping=True)}
-    return True, _("%(count)s contacts") % {"count": number_format(number, force_grouping=True)}
-
-
-def _catalogue() -> dict[str, Any]:
-    """The fields and operations that the page's script offers."""
-    rules = field_rules()
-    labels = {name: str(label) for name, label in _FIELDS.items()}
-    customs = {f"custom.{field.key}": field for field in CustomField.objects.order_by("key")}
-    labels |= {name: str(field) for name, field in customs.items()}
-    yes_no = [[True, _("Yes")], [False, _("No")]]
-    choices: dict[str, list[list[Any]]] = {
-        "status": [[value, str(label)] for value, label in Contact.Status.choices],
-        "group": [[pk, name] for pk, name in Group.objects.values_list("pk", "name")[:1000]],
-        "suppressed": yes_no,
-    }
-    choices |= {name: yes_no for name, field in customs.items() if field.type == CustomField.Type.BOOLEAN}
-    choices |= {
-        name: [[str(choice), str(choice)] for choice in field.choices]
-        for name, field in customs.items()
-        if field.type == CustomField.Type.CHOICE
-    }
-    numbers = [name for name, field in customs.items() if field.type == CustomField.Type.NUMBER]
-    return {
-        "fields": [
-            {"name": name, "label": label, "operations": segment_operations(name, custom=rules),
-             "choices": choices.get(name, []), "number": name in numbers}
-            for name, label in labels.items()
-        ],
-        "operations": {name: str(label) for name, label in _OPERATIONS.items()},
-        "words": {
-            "all": _("All of these"), "any": _("Any of these"), "add": _("Add a rule"), "remove": _("Remove"),
-            "text": _("Edit as text"), "lines": _("Edit as lines"),
-        },
-    }  # fmt: skip
+        return Counted(True, _("More than %(count)s contacts") % {"count": number_format(_CAP, force_grouping=True)})
+    text = ngettext("%(count)s contact", "%(count)s contacts", number)
+    return Counted(True, text % {"count": number_format(number, force_grouping=True)})

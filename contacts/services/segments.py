@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from contacts.models import Segment
 from contacts.segments import Condition, segment_compile
@@ -44,13 +45,25 @@ def segment_condition(*, segment_id: int) -> Condition:
     return segment_compile(segment.rules, custom=field_rules())
 
 
-def contacts_count(*, condition: Condition, cap: int = 10_000) -> int:
-    """How many contacts satisfy `condition`, read no further than `cap` + 1: a result above `cap` means "more"."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM contacts_contact contact"  # noqa: S608  compiled, values are parameters
-            f" WHERE {condition.sql} LIMIT %s) AS found",
-            [*condition.params, cap + 1],
-        )
-        row = cursor.fetchone()
+def contacts_count(*, condition: Condition, cap: int = 10_000, seconds: float | None = None) -> int | None:
+    """How many contacts satisfy `condition`, read no further than `cap` + 1: a result above `cap` means "more".
+
+    None when it took longer than `seconds`.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if seconds is not None:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{int(seconds * 1000)}ms"])
+            cursor.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM contacts_contact contact"  # noqa: S608  compiled, values are parameters
+                f" WHERE {condition.sql} LIMIT %s) AS found",
+                [*condition.params, cap + 1],
+            )
+            row = cursor.fetchone()
+            if seconds is not None:
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            return None
+        raise
     return int(row[0]) if row else 0
