@@ -119,7 +119,9 @@ def segment_compile(rules: Any, *, custom: Mapping[str, FieldRule]) -> Condition
 
 
 def _string(value: Any) -> str:
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or str(value).strip() == "":
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError("is required")
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         raise ValueError("must be a text")
     return str(value).strip().replace("\x00", "")[:200]
 

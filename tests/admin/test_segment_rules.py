@@ -59,7 +59,7 @@ def test_what_is_wrong_is_told_with_its_place(browser_of: Callable[..., Client])
     found = previewed(browser_of("manager"), rules)
     assert not found["ok"]
     assert found["problems"] == {
-        "rules.all.0.value": "must be a text",
+        "rules.all.0.value": "is required",
         "rules.all.1.not.any.0.value": "must be a number of days from 1 to 3650",
     }
 
