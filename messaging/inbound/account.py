@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 import structlog
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from contacts.services.identities import contact_identity_move
 from contacts.services.suppressions import marketing_resume, marketing_stop
@@ -54,13 +54,13 @@ def _apply(channel_ids: list[int], effect: Effect, at: datetime | None) -> None:
                 if channel_pause(channel_id=channel_id, reason=reason):
                     log.error("channel_paused", channel=channel_id, reason=reason)
         case Quality(rating, address):
-            _of(channel_ids, address).update(quality_rating=rating[:10])
+            _note_quality(_of(channel_ids, address), rating, at)
         case MessagingLimit(limit, address):
-            _note_limit(list(_of(channel_ids, address).order_by("pk").values_list("pk", flat=True)), limit)
-        case MarketingStop(addresses, at):
-            marketing_stop(addresses=addresses, at=at, note="The customer stopped marketing messages")
-        case MarketingResume(addresses, at):
-            marketing_resume(addresses=addresses, at=at)
+            _note_limit(list(_of(channel_ids, address).order_by("pk").values_list("pk", flat=True)), limit, at)
+        case MarketingStop(addresses, chosen_at):
+            marketing_stop(addresses=addresses, at=chosen_at, note="The customer stopped marketing messages")
+        case MarketingResume(addresses, chosen_at):
+            marketing_resume(addresses=addresses, at=chosen_at)
         case TemplateNews():
             template_news_apply(channel_ids=channel_ids, news=effect, at=at)
         case IdentityMove(kind, previous, current):
@@ -80,10 +80,23 @@ def _of(channel_ids: list[int], address: str) -> QuerySet[Channel]:
     return channels.filter(address=address) if address else channels
 
 
-def _note_limit(channel_ids: list[int], limit: str) -> None:
-    """One key of the settings changes; what staff edit at the same time stays."""
+def _note_quality(channels: QuerySet[Channel], rating: str, at: datetime | None) -> None:
+    """Note the rating where nothing newer is known. News without a time count by their arrival."""
+    if at is None:
+        channels.update(quality_rating=rating[:10])
+        return
+    known = channels.filter(Q(quality_at__isnull=True) | Q(quality_at__lte=at))
+    known.update(quality_rating=rating[:10], quality_at=at)
+
+
+def _note_limit(channel_ids: list[int], limit: str, at: datetime | None) -> None:
+    """Note the limit where nothing newer is known.
+
+    One key of the settings changes; what staff edit at the same time stays.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE messaging_channel SET config = config || %s::jsonb WHERE id = ANY(%s)",
-            [orjson.dumps({"messaging_limit": limit}).decode(), channel_ids],
+            """UPDATE messaging_channel SET config = config || %(limit)s::jsonb, limit_at = COALESCE(%(at)s, limit_at)
+               WHERE id = ANY(%(ids)s) AND (%(at)s::timestamptz IS NULL OR limit_at IS NULL OR limit_at <= %(at)s)""",
+            {"limit": orjson.dumps({"messaging_limit": limit}).decode(), "ids": channel_ids, "at": at},
         )

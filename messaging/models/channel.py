@@ -76,6 +76,9 @@ class Channel(models.Model):
         _("campaign messages in doubt"), max_length=8, choices=InDoubtPolicy.choices, default=InDoubtPolicy.FAIL
     )
     quality_rating = models.CharField(_("quality"), max_length=10, blank=True)
+    # The provider's times of the newest news about the quality and the limit: what is older changes nothing.
+    quality_at = models.DateTimeField(null=True, editable=False)
+    limit_at = models.DateTimeField(null=True, editable=False)
     first_live_send_at = models.DateTimeField(_("first live send"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -35,7 +35,7 @@ def account_change(field: str, **value: Any) -> dict[str, Any]:
     return {"field": field, "value": value}
 
 
-def body(*changes: dict[str, Any], account: str = "980215774401238") -> bytes:
-    """A POST body with all changes in one entry."""
-    entry = {"id": account, "time": AT, "changes": list(changes)}
+def body(*changes: dict[str, Any], account: str = "980215774401238", at: int = AT) -> bytes:
+    """A POST body with all changes in one entry, which happened `at`."""
+    entry = {"id": account, "time": at, "changes": list(changes)}
     return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()

@@ -270,6 +270,34 @@ def test_quality_and_limit_reach_the_number_they_are_about(live: Any, feed: Make
     assert rows[channel.pk] == ("", {})
 
 
+def number_news(event: str, limit: str, at: int) -> bytes:
+    """News of the organisation's only number."""
+    told = {"display_phone_number": "22997000000", "event": event, "current_limit": limit}
+    return body(account_change("phone_number_quality_update", **told), at=at)
+
+
+def test_quality_and_limit_that_come_late_do_not_undo_newer_ones(live: Any, feed: Make) -> None:
+    from messaging.models import Channel
+
+    organization, channel, *_ = live
+
+    def known() -> tuple[str, str | None]:
+        with schema_context(organization.schema_name):
+            row = Channel.objects.get(pk=channel.pk)
+        return row.quality_rating, row.config.get("messaging_limit")
+
+    with schema_context(organization.schema_name):
+        Channel.objects.filter(pk=channel.pk).update(address="22997000000")
+    newer, older = number_news("UNFLAGGED", "TIER_10K", AT + 60), number_news("FLAGGED", "TIER_250", AT)
+    assert feed(newer).status == "done"
+    assert known() == ("UNKNOWN", "TIER_10K")
+    assert feed(older).status == "done"
+    assert known() == ("UNKNOWN", "TIER_10K"), "news of a minute before must not count"
+    feed(newer)
+    feed(number_news("FLAGGED", "TIER_2K", AT + 61))
+    assert known() == ("RED", "TIER_2K")
+
+
 def test_news_that_nobody_acts_upon_are_kept_in_plain_language(live: Any, feed: Make) -> None:
     raw = body(
         account_change(
