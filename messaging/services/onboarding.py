@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from messaging.dispatch.channel_state import provider_url
 from messaging.drivers.base import Driver
@@ -22,6 +24,8 @@ from tenants.errors import Conflict, InvalidInput, ServiceError
 from tenants.models import Organization
 
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+# How far the provider's clock, which tells whole seconds, may be behind ours.
+_CLOCKS: Final = timedelta(seconds=5)
 # Tokens of the sandbox; it gives out no others.
 SANDBOX_TOKEN: Final = "sandbox"  # noqa: S105  a prefix, not a secret
 
@@ -114,9 +118,14 @@ def channel_connect(
 
     Raises `Conflict` reference_taken, channel_taken, `LimitReached` for the plan.
     """
+    known = {
+        "reference": reference,
+        "customer": customer,
+        "quality_rating": found.quality[:10],
+        # Asked just now, so older news about it change nothing.
+        "quality_at": timezone.now() - _CLOCKS if found.quality else None,
+    }
     with transaction.atomic():
-        if reference and Channel.objects.filter(reference=reference).exists():
-            raise Conflict("reference_taken", "Another channel has this id.", {"id": "belongs to another channel"})
         channel = channel_create(
             organization=organization,
             name=(name or found.name or found.address or found.external_id)[:80],
@@ -127,9 +136,12 @@ def channel_connect(
             secrets={"access_token": found.token or token},
             is_sandbox=is_sandbox,
         )
-        Channel.objects.filter(pk=channel.pk).update(
-            reference=reference, customer=customer, quality_rating=found.quality[:10]
-        )
+        try:
+            with transaction.atomic():
+                Channel.objects.filter(pk=channel.pk).update(**known)
+        except IntegrityError as error:
+            text = "Another channel has this id."
+            raise Conflict("reference_taken", text, {"id": "belongs to another channel"}) from error
         channel.refresh_from_db()
         templates_watch(channel=channel)
     return channel

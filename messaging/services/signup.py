@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -109,7 +111,7 @@ def _run(link: SetupLink, organization: Organization, *, code: str = "") -> None
     try:
         while link.step != Step.DONE:
             try:
-                _STEPS[Step(link.step)](link, organization, code)
+                _step(link, organization, code)
             except ChoiceNeeded:
                 _store(link)
                 return
@@ -119,12 +121,31 @@ def _run(link: SetupLink, organization: Organization, *, code: str = "") -> None
                 _store(link)
                 log.warning("signup_stopped", step=link.step, reason=error.message)
                 return
-            _note(link)
-            link.error = ""
-            link.step = _after(Step(link.step))
-            _store(link)
     finally:
         SetupLink.objects.filter(pk=link.pk).update(busy_until=None)
+
+
+def _step(link: SetupLink, organization: Organization, code: str) -> None:
+    """Do the next step and store that it is done.
+
+    The last one calls nobody else, so the channel and the end of the link are one transaction: a crash leaves both or
+    neither, and a link that was revoked in the meantime makes no channel.
+    """
+    step = Step(link.step)
+    with transaction.atomic() if step == Step.CHANNEL else nullcontext():
+        if step == Step.CHANNEL:
+            _require_open(link)
+        _STEPS[step](link, organization, code)
+        _note(link)
+        link.error = ""
+        link.step = _after(step)
+        _store(link)
+
+
+def _require_open(link: SetupLink) -> None:
+    found = SetupLink.objects.select_for_update().filter(pk=link.pk, completed_at__isnull=True, revoked_at__isnull=True)
+    if not found.exists():
+        raise Conflict("setup_link_closed", _("This link is used up, revoked or expired."))
 
 
 def _after(step: SetupLink.Step) -> SetupLink.Step:

@@ -128,6 +128,9 @@ def setup_continue(request: HttpRequest, organization: Organization, link: Setup
 @_with_link
 def setup_cancel(request: HttpRequest, organization: Organization, link: SetupLink) -> HttpResponse:
     """Where the person goes who does not want to connect anything now; the link stays open."""
+    if setup_link_state(link) != "open":
+        text = _("This link is used up, revoked or expired.")
+        return JsonResponse({"problem": text, "state": _state(link)}, status=409)
     return JsonResponse({"redirect": redirect_result(link, status="cancelled")})
 
 

@@ -316,3 +316,55 @@ def test_a_person_who_cancels_is_sent_back_and_the_link_stays_open(make_link: An
 @pytest.mark.parametrize("body", ["[]", "{", '{"code": 5}', '{"code": ""}', "x" * 20_000])
 def test_odd_bodies_are_refused(make_link: Any, body: str) -> None:
     assert Page(make_link()).act("connect", body).status_code == 422
+
+
+def test_cancelling_a_link_that_is_closed_promises_nothing(make_link: Any, provider: Any, vendor: Vendor) -> None:
+    done, revoked = make_link(), make_link()
+    assert Page(done).act("connect", dialog(provider)).json()["state"]["isDone"]
+    assert vendor.delete(f"/setup-links/{revoked['id']}").status_code == 200
+    for link in (done, revoked):
+        answer = Page(link).act("cancel", {})
+        assert (answer.status_code, "redirect" in answer.json()) == (409, False)
+
+
+def test_a_link_that_is_revoked_while_the_work_goes_on_makes_no_channel(
+    make_link: Any, provider: Any, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from messaging.services import signup
+
+    link = make_link()
+    real = signup._STEPS[SetupLink.Step.REGISTER]
+
+    def revoked_meanwhile(*arguments: Any) -> None:
+        real(*arguments)
+        SetupLink.objects.filter(uuid=link["id"]).update(revoked_at=timezone.now())
+
+    monkeypatch.setitem(signup._STEPS, SetupLink.Step.REGISTER, revoked_meanwhile)
+    state = Page(link).act("connect", dialog(provider)).json()["state"]
+    assert (state["isDone"], state["error"]) == (False, "This link is used up, revoked or expired.")
+    vendor.get("/customers")
+    assert not Channel.objects.exists()
+    assert vendor.get(f"/setup-links/{link['id']}").json()["setupLink"]["status"] == "revoked"
+
+
+def test_a_crash_at_the_end_leaves_no_channel_behind_and_trying_again_makes_it(
+    make_link: Any, provider: Any, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from messaging.services import signup
+
+    link = make_link()
+    real = signup._store
+
+    def dies(stored: SetupLink) -> None:
+        if stored.step == SetupLink.Step.DONE:
+            raise SystemExit
+        real(stored)
+
+    with monkeypatch.context() as broken, pytest.raises(SystemExit):
+        broken.setattr(signup, "_store", dies)
+        Page(link).act("connect", dialog(provider))
+    vendor.get("/customers")
+    assert not Channel.objects.exists()
+    assert Page(link).act("continue", {}).json()["state"]["isDone"]
+    vendor.get("/customers")
+    assert Channel.objects.count() == 1
