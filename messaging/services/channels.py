@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists
 from django.utils import timezone
 
-from audit.services.recording import audit_record
+from audit.services.recording import audit_record, differences
 from billing.models import CreditAccount
 from config.egress import UrlRefused, networks_read, resolve_public
 from messaging.dispatch.channel_state import channel_info
@@ -232,22 +232,31 @@ def channel_pause(*, channel_id: int, reason: str, by: str = "") -> bool:
             channel_event_publish(
                 channel_id=channel_id, old_status="connected", new_status="paused", reason=reason[:300]
             )
+            new = {"status": Channel.Status.PAUSED.value, "reason": reason[:300]}
+            _status_record(channel_id, "channel.paused", {"status": Channel.Status.CONNECTED.value}, new)
     return bool(changed)
 
 
 def channel_resume(*, channel_id: int, by: str = "") -> bool:
     """Go on sending. False when the channel was not paused."""
     with transaction.atomic():
-        changed = Channel.objects.filter(pk=channel_id, status=Channel.Status.PAUSED).update(
-            status=Channel.Status.CONNECTED, status_reason="", status_since=timezone.now(), status_by=by[:254]
-        )
-        if changed:
+        paused = Channel.objects.select_for_update().filter(pk=channel_id, status=Channel.Status.PAUSED).first()
+        if paused is not None:
+            Channel.objects.filter(pk=channel_id).update(
+                status=Channel.Status.CONNECTED, status_reason="", status_since=timezone.now(), status_by=by[:254]
+            )
             AgendaItem.objects.filter(schema=connection.schema_name, kind=LANE, key=str(channel_id)).update(
                 due_at=timezone.now()
             )
             channel_health_note(channel_id=channel_id)
             channel_event_publish(channel_id=channel_id, old_status="paused", new_status="connected")
-    return bool(changed)
+            old = {"status": Channel.Status.PAUSED.value, "reason": paused.status_reason}
+            _status_record(channel_id, "channel.resumed", old, {"status": Channel.Status.CONNECTED.value})
+    return paused is not None
+
+
+def _status_record(channel_id: int, action: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    audit_record(action=action, subject=Channel.objects.only("name").get(pk=channel_id), old=old, new=new)
 
 
 def channel_health_note(*, channel_id: int) -> None:
@@ -279,7 +288,11 @@ def channel_update(*, channel_id: int, changed: Mapping[str, Any]) -> None:
         _check(driver_of(known.kind), info_of(known))
     with transaction.atomic():
         channel = Channel.objects.select_for_update().get(pk=channel_id)
+        old = {name: getattr(channel, name) for name in columns} | {name: channel.config.get(name) for name in chosen}
         Channel.objects.filter(pk=channel_id).update(**columns, config={**channel.config, **chosen})
+        before, after = differences(old, columns | chosen)
+        if after:
+            audit_record(action="channel.updated", subject=channel, old=before, new=after)
 
 
 def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from audit.services.recording import audit_record
@@ -71,17 +72,23 @@ def setup_link_create(
         is_sandbox = True
     secret, signing = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     token = f"{_base36(organization.pk)}-{secret}"
-    link = SetupLink.objects.create(
-        customer=customer,
-        token_hash=_hash(token),
-        redirect_url=redirect_url,
-        network=network,
-        is_network_fixed=bool(network),
-        is_sandbox=is_sandbox,
-        expires_at=timezone.now() + timedelta(hours=hours),
-        secrets={"signing": signing},
-    )
-    audit_record(action="setup_link.created", subject=link, new={"customer": customer.name, "hours": hours})
+    with transaction.atomic():
+        link = SetupLink.objects.create(
+            customer=customer,
+            token_hash=_hash(token),
+            redirect_url=redirect_url,
+            network=network,
+            is_network_fixed=bool(network),
+            is_sandbox=is_sandbox,
+            expires_at=timezone.now() + timedelta(hours=hours),
+            secrets={"signing": signing},
+        )
+        shown = {"customer": customer.name, "network": network, "redirect_url": redirect_url, "hours": hours}
+        audit_record(
+            action="setup_link.created",
+            subject=link,
+            new={**shown, "is_sandbox": is_sandbox, "expires_at": link.expires_at},
+        )
     return NewLink(link, token, f"{settings.PUBLIC_BASE_URL}/setup/{token}", signing)
 
 
@@ -119,9 +126,15 @@ def setup_link_revoke(*, link: SetupLink) -> None:
     open_links = SetupLink.objects.filter(
         pk=link.pk, completed_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now
     )
-    if not open_links.update(revoked_at=now):
-        raise Conflict("setup_link_closed", "The link is used up, revoked or expired already.")
-    audit_record(action="setup_link.revoked", subject=link)
+    with transaction.atomic():
+        if not open_links.update(revoked_at=now):
+            raise Conflict("setup_link_closed", "The link is used up, revoked or expired already.")
+        audit_record(
+            action="setup_link.revoked",
+            subject=link,
+            old={"customer": link.customer.name, "state": "open"},
+            new={"state": "revoked"},
+        )
     link.refresh_from_db()
 
 

@@ -86,7 +86,7 @@ def template_create(
         )
         MessageTemplate.objects.filter(pk=template.pk).update(provider_id=created.provider_id)
         template.refresh_from_db()
-        audit_record(action="template.created", subject=template, new={"category": category, "status": template.status})
+        audit_record(action="template.created", subject=template, new=_described(template))
     return template
 
 
@@ -139,11 +139,19 @@ def template_delete(*, channel: Channel, name: str) -> list[str]:
     existed = provider_ask(driver.build_template_delete(info_of(channel), name), driver.read_template_delete)
     with transaction.atomic():
         rows = list(templates_of(channel=channel).filter(name=name).select_for_update().order_by("pk"))
+        changes = [
+            Change("template.deleted", row._meta.label_lower, row.pk, str(row), old=_described(row)) for row in rows
+        ]
         _update(rows, {row.pk: {"status": MessageTemplate.Status.DELETED, "reason": ""} for row in rows})
-        changes_record(changes=[Change("template.deleted", row._meta.label_lower, row.pk, str(row)) for row in rows])
+        changes_record(changes=changes)
     if not existed and not languages:
         raise NotFound("template_not_found", f"There is no template {name[:100]}.")
     return languages
+
+
+def _described(template: MessageTemplate) -> dict[str, Any]:
+    """The template as the audit log keeps it."""
+    return {name: getattr(template, name) for name in ("name", "language", "category", "status", "components")}
 
 
 def templates_sync(*, channel: Channel) -> SyncOutcome:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit.services.recording import audit_record
 from tenants.errors import Conflict, NotFound
 from webhooks_app.catalogue import SURFACE_EVENTS, surface_name
 from webhooks_app.formats import object_of
@@ -132,4 +133,9 @@ def delivery_replay(*, delivery_id: int) -> None:
         )
         if not changed:
             raise Conflict("delivery_waiting", "The delivery is still waiting and goes out by itself.")
+        audit_record(
+            action="webhook.delivery_replayed",
+            subject=endpoint,
+            new={"delivery": str(delivery.uuid), "event": delivery.event_type},
+        )
         lane_look(endpoint_id=endpoint.pk)

@@ -179,7 +179,12 @@ def endpoint_rotate_secret(*, endpoint_id: int, secret: str | None = None, overl
         endpoint.secrets = {"current": plain} | ({"previous": current} if overlap else {})
         endpoint.previous_until = timezone.now() + overlap if overlap else None
         endpoint.save(update_fields=["secrets", "previous_until"])
-        audit_record(action="webhook.secret_replaced", subject=endpoint)
+        audit_record(
+            action="webhook.secret_replaced",
+            subject=endpoint,
+            old={"secret": current},
+            new={"secret": plain, "previous_until": endpoint.previous_until},
+        )
     return plain
 
 

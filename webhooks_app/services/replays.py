@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from audit.services.recording import audit_record
 from tenants.agenda import agenda_handler, agenda_put
 from tenants.connection import connection as tenant_connection
 from tenants.errors import Conflict, InvalidInput, NotFound
@@ -67,6 +68,8 @@ def replay_start(
         with transaction.atomic():
             replay = Replay.objects.create(endpoint=endpoint, since=since, until=end, failed_only=failed_only)
             agenda_put(schema=tenant_connection.schema_name, kind=AGENDA_KIND, key=str(replay.pk), due_at=now)
+            period = {"since": since, "until": end, "failed_only": failed_only}
+            audit_record(action="webhook.replay_started", subject=endpoint, new=period)
     except IntegrityError as error:
         raise Conflict("replay_running", "A replay of this webhook is running already.") from error
     return replay
@@ -82,11 +85,12 @@ def replay_get(*, uuid: UUID) -> Replay:
 
 def replay_cancel(*, replay_id: int) -> None:
     """Put nothing more into the queue. Raises `Conflict` when it is not running."""
-    changed = Replay.objects.filter(pk=replay_id, status=Replay.Status.RUNNING).update(
-        status=Replay.Status.CANCELLED, finished_at=timezone.now()
-    )
-    if not changed:
-        raise Conflict("replay_not_running", "The replay is not running.")
+    running = Replay.objects.filter(pk=replay_id, status=Replay.Status.RUNNING)
+    with transaction.atomic():
+        if not running.update(status=Replay.Status.CANCELLED, finished_at=timezone.now()):
+            raise Conflict("replay_not_running", "The replay is not running.")
+        replay = Replay.objects.select_related("endpoint").get(pk=replay_id)
+        audit_record(action="webhook.replay_cancelled", subject=replay.endpoint, old={"replayed": replay.replayed})
 
 
 @agenda_handler(AGENDA_KIND)
