@@ -9,6 +9,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import validate_email
+
 from api.bodies import MISSING, Body, FieldType, Problems
 
 # RFC 3339 section 5.6; the zone is required: a time without one means nothing to a server.
@@ -37,7 +41,8 @@ class Text(FieldType):
         if self.strip:
             value = value.strip()
         if len(value) < self.least:
-            return problems.add(path, "too_short", f"At least {self.least} characters are needed.")
+            text = "This must not be empty." if self.least == 1 else f"At least {self.least} characters are needed."
+            return problems.add(path, "too_short", text)
         if len(value) > self.most:
             return problems.add(
                 path, "too_long", f"At most {self.most} characters are possible, these are {len(value)}."
@@ -110,6 +115,56 @@ class Choice(FieldType):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Word(FieldType):
+    """A word that the provider's rules know; `words` only describe it.
+
+    Those rules name it together with everything else that is wrong, so it is not refused alone.
+    """
+
+    words: tuple[str, ...]
+    most: int = 32
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        return Text(1, self.most).read(value, path, problems)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress(FieldType):
+    """An e-mail address as Django's user model takes it, without white space around it."""
+
+    most: int = 254
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        text = Text(1, self.most, strip=True).read(value, path, problems)
+        if text is MISSING:
+            return MISSING
+        try:
+            validate_email(text)
+        except ValidationError:
+            return problems.add(path, "invalid_format", "This is not an e-mail address.")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "email", "maxLength": self.most}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(FieldType):
+    """A file of a form; what may be in it is checked by whoever keeps it."""
+
+    def read(self, value: Any, path: str, problems: Problems) -> Any:
+        if not isinstance(value, UploadedFile):
+            return problems.add(path, "invalid_type", "A file is expected.")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "binary"}
 
 
 @dataclass(frozen=True, slots=True)

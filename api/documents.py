@@ -55,13 +55,17 @@ class SurfaceDocument:
         scope: str = "",
         status: int = 200,
         body: type[Body] | None = None,
+        form: type[Body] | None = None,
         query: type[Body] | None = None,
         errors: tuple[str, ...] = (),
         idempotent: bool = False,
         is_public: bool = False,
         path: Mapping[str, str] | None = None,
     ) -> Callable[[Any], Any]:
-        """Describe one operation. `errors` are codes beyond those that every operation has; `path`: name -> meaning."""
+        """Describe one operation. `errors` are codes beyond those that every operation has; `path`: name -> meaning.
+
+        `form`: the body's other form, sent as multipart/form-data.
+        """
         codes = (*(() if is_public else self.always), *(self.with_body if body else ()), *errors)
         parameters = [_IDEMPOTENCY] if idempotent else []
         for name, meaning in (path or {}).items():
@@ -76,7 +80,7 @@ class SurfaceDocument:
             tags=[tag],
             summary=summary,
             description=f"{description}\n\nScope: `{scope}`." if scope else description,
-            request=body,
+            request={"application/json": body, "multipart/form-data": form} if form else body,
             parameters=[*parameters, *([] if is_public else _rate_headers({status, *statuses}))],
             responses=responses,
             examples=_request_examples(body),

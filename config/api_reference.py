@@ -56,10 +56,13 @@ class Operation:
     scope: str
     parameters: list[Row]
     body: list[Row]
+    # The other form of the body, sent as multipart/form-data.
+    form: list[Row]
     examples: list[Example]
     answers: list[Answer]
     problems: list[Answer]
     curl: str
+    form_curl: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,11 @@ def reference_of(schema: dict[str, Any], *, mount: str, auth: str) -> Reference:
 
 
 def _operation(method: str, path: str, described: dict[str, Any], components: dict[str, Any], auth: str) -> Operation:
-    content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
+    contents = described.get("requestBody", {}).get("content", {})
+    content = contents.get("application/json", {})
+    form = _resolve(contents.get("multipart/form-data", {}).get("schema", {}), components)
     examples = _examples(content)
+    header = auth if described.get("security", [{}]) != [{}] else ""
     answers = [_answer(status, answer, components) for status, answer in described["responses"].items()]
     return Operation(
         id=described["operationId"],
@@ -98,11 +104,23 @@ def _operation(method: str, path: str, described: dict[str, Any], components: di
         scope=described.get("x-scope", ""),
         parameters=[_parameter(parameter) for parameter in described.get("parameters", [])],
         body=_rows(content.get("schema", {}), components),
+        form=_rows(form, components),
         examples=examples,
         answers=[answer for answer in answers if answer.status < "400"],
         problems=[answer for answer in answers if answer.status >= "400"],
-        curl=_curl(method.upper(), path, examples, auth if described.get("security", [{}]) != [{}] else ""),
+        curl="" if form and not content else _curl(method.upper(), path, examples, header),
+        form_curl=_form_curl(path, form, header) if form else "",
     )
+
+
+def _form_curl(path: str, form: dict[str, Any], auth: str) -> str:
+    """The form's required fields as curl sends them."""
+    lines = [f"curl $BASE_URL{path}", *([f'-H "{auth}"'] if auth else [])]
+    for name in form.get("required", []):
+        part = form["properties"][name]
+        value = "@photo.jpg" if part.get("format") == "binary" else str(part.get("enum", ["…"])[0])
+        lines.append(f"-F {shlex.quote(f'{name}={value}')}")
+    return " \\\n  ".join(lines)
 
 
 def _prose(text: str) -> SafeString:

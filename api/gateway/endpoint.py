@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.views import APIView
 
+from api.bodies import FieldProblem
 from api.endpoint import SurfaceCall, SurfaceEndpoint, json_response, key_rate
 from api.gateway.auth import BearerAuthentication, credential_of
 from api.gateway.errors import RENAMED, problem_response
@@ -16,10 +17,12 @@ from api.problems import Problem
 from api.rate_limit import RateState
 from messaging.models import Channel
 from messaging.services.channels import ChannelSnapshot, channel_by_public_id
+from tenants.errors import NotFound
 from tenants.services.keys import Credential
 
 __all__ = ["Call", "Endpoint", "NotFoundEndpoint", "channel_of", "channel_row_of", "json_response"]
 _ID_LENGTH: Final = 64
+_NOTHING: Final = "There is nothing at this address. What there is, is listed at /docs/gateway/."
 
 
 Call = SurfaceCall[Credential]
@@ -54,14 +57,17 @@ class NotFoundEndpoint(APIView):
     schema = None
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        return problem_response(Problem("not_found", "The documentation is at /docs/gateway/."), request)
+        return problem_response(Problem("not_found", _NOTHING), request)
 
 
 def channel_of(credential: Credential, public_id: str) -> ChannelSnapshot:
-    """The channel with this id. A test key does not see that live channels exist. Raises `NotFound` or `Problem`."""
+    """The channel with this id. A test key does not see that live channels exist. Raises `Problem`."""
     if not 1 <= len(public_id) <= _ID_LENGTH or "\0" in public_id:
         raise _no_channel()
-    channel = channel_by_public_id(schema=credential.organization.schema_name, public_id=public_id)
+    try:
+        channel = channel_by_public_id(schema=credential.organization.schema_name, public_id=public_id)
+    except NotFound as error:
+        raise _no_channel() from error
     if credential.is_test and not channel.is_sandbox:
         raise _no_channel()
     return channel
@@ -73,4 +79,5 @@ def channel_row_of(credential: Credential, public_id: str) -> Channel:
 
 
 def _no_channel() -> Problem:
-    return Problem("channel_not_found", "There is no channel with this id.")
+    text = "There is no channel with this id."
+    return Problem("channel_not_found", text, [FieldProblem("channelId", "channel_not_found", text)])

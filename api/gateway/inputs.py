@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from api.bodies import Body, body_field
-from api.body_types import Choice, Flag, Structure, Structures, Text, WebAddress, Whole, WholeText, Words
+from api.body_types import (
+    Choice,
+    EmailAddress,
+    Flag,
+    Moment,
+    Structure,
+    Structures,
+    Text,
+    Upload,
+    WebAddress,
+    Whole,
+    WholeText,
+    Word,
+    Words,
+)
 
 TYPES: Final = ("WHATSAPP", "INSTAGRAM", "FACEBOOK")
 MESSAGE_TYPES: Final = (
@@ -28,8 +43,8 @@ class RegisterInput(Body):
     }
 
     name: str = body_field("name", Text(1, 100, strip=True), help="Your company; customers see it.")
-    email: str = body_field("email", Text(3, 254, strip=True), help="You log in to the admin with it.")
-    password: str = body_field("password", Text(1, 512), help="At least 10 characters, not a common password.")
+    email: str = body_field("email", EmailAddress(), help="You log in to the admin with it.")
+    password: str = body_field("password", Text(10, 512), help="At least 10 characters, not a common password.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +218,7 @@ class MessageInput(Body):
 class FileForm(Body):
     component: ClassVar[str] = "FileForm"
 
+    file: Any = body_field("file", Upload(), help="The picture, document or recording itself.")
     type: str = body_field("type", Choice(FILE_TYPES))
     channel_type: str = body_field("channelType", Choice(TYPES), default="WHATSAPP", help="Whose limits are checked.")
 
@@ -235,12 +251,12 @@ class TemplateInput(Body):
     channel_id: str = body_field("channelId", _ID)
     name: str = body_field("name", Text(1, 600), help="a-z, 0-9 and _.")
     language: str = body_field("language", Text(1, 16), help="For instance es or en_US.")
-    category: str = body_field("category", Choice(("UTILITY", "AUTHENTICATION", "MARKETING")))
+    category: str = body_field("category", Word(("UTILITY", "AUTHENTICATION", "MARKETING")))
     components: list[dict[str, Any]] = body_field(
         "components", Structures(1, 10), help="As Meta takes them; missing example values are filled in."
     )
     parameter_format: str = body_field(
-        "parameterFormat", Choice(("POSITIONAL", "NAMED")), default="POSITIONAL", help="{{1}} or {{first_name}}."
+        "parameterFormat", Word(("POSITIONAL", "NAMED")), default="POSITIONAL", help="{{1}} or {{first_name}}."
     )
 
 
@@ -307,6 +323,44 @@ class WebhookInput(Body):
     url: str = body_field("url", WebAddress())
     events: list[str] = body_field("events", Words(1, 50), help="Names of events, or `*` for all.")
     secret: str | None = body_field("secret", Text(1, 256), default=None, help="Made by us when it is missing.")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChange(Body):
+    component: ClassVar[str] = "WebhookChange"
+    examples: ClassVar[dict[str, dict[str, Any]]] = {
+        "Other events": {"events": ["message.received", "message.status"]},
+        "Switch it on again": {"isActive": True},
+    }
+
+    url: str | None = body_field("url", WebAddress(), default=None)
+    events: list[str] | None = body_field("events", Words(1, 50), default=None, help="Names of events, or `*` for all.")
+    is_active: bool | None = body_field(
+        "isActive", Flag(), default=None, help="What waits goes on when it is switched on again."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChange(Body):
+    component: ClassVar[str] = "WebhookSecretChange"
+    examples: ClassVar[dict[str, dict[str, Any]]] = {"A new secret": {"overlapHours": 24}}
+
+    secret: str | None = body_field("secret", Text(1, 256), default=None, help="Made by us when it is missing.")
+    overlap_hours: int = body_field(
+        "overlapHours", Whole(0, 720), default=24, help="How long the old secret signs as well; 0: not at all."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayInput(Body):
+    component: ClassVar[str] = "WebhookReplayInput"
+    examples: ClassVar[dict[str, dict[str, Any]]] = {"Since an outage": {"since": "2026-09-21T14:00:00Z"}}
+
+    since: datetime = body_field("since", Moment())
+    until: datetime | None = body_field("until", Moment(), default=None, help="By default now.")
+    failed_only: bool = body_field(
+        "failedOnly", Flag(), default=True, help="false: also those that you have received already."
+    )
 
 
 @dataclass(frozen=True, slots=True)

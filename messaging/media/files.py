@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from config.egress import fetch
 from messaging.drivers.base import Driver, MediaLimit
-from messaging.media.references import file_references
+from messaging.media.references import file_places
 from messaging.media.sniffing import HEAD_BYTES, bare_type, looks_like, sniff
 from messaging.models import MediaFile
 from tenants.connection import connection
@@ -162,13 +162,13 @@ def files_guard(*, driver: Driver, content: Mapping[str, Any]) -> None:
 
     Raises `InvalidInput` file_not_found or file_not_allowed. Content without files costs no query.
     """
-    for name in set(file_references(content)):
+    for name, path in {name: path for path, name in file_places(content)}.items():
         file = file_by_uuid(file_uuid=name)
         if file is None:
-            raise InvalidInput("file_not_found", "There is no such file.", {"file": "does not exist"})
+            raise InvalidInput("file_not_found", "There is no such file.", {path: "does not exist"})
         limit = driver.media_limits.get(file.kind)
         if limit is None or file.mime_type not in limit.types or (file.size or 0) > limit.max_bytes:
-            raise InvalidInput("file_not_allowed", "The channel does not take this file.", {"file": "is not possible"})
+            raise InvalidInput("file_not_allowed", "The channel does not take this file.", {path: "is not possible"})
 
 
 def file_by_uuid(*, file_uuid: Any) -> MediaFile | None:

@@ -11,14 +11,20 @@ MARK: Final = '"file":'
 
 def file_references(content: Any) -> Iterator[str]:
     """The uuids that `content` names, as they are written."""
+    for _path, name in file_places(content):
+        yield name
+
+
+def file_places(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """(path, uuid) of every reference, such as `image.file` or `template.components.0.parameters.0.image.file`."""
     if isinstance(content, Mapping):
         if isinstance(content.get("file"), str):
-            yield content["file"]
-        for value in content.values():
-            yield from file_references(value)
+            yield f"{path}file", content["file"]
+        for key, value in content.items():
+            yield from file_places(value, f"{path}{key}.")
     elif isinstance(content, list):
-        for value in content:
-            yield from file_references(value)
+        for index, value in enumerate(content):
+            yield from file_places(value, f"{path}{index}.")
 
 
 def references_replace(content: Any, found: Callable[[str], Mapping[str, str]]) -> Any:

@@ -62,3 +62,9 @@ def test_the_document_is_served_as_json(organization, client):
 @pytest.mark.parametrize("path", ["/docs/nothing/", "/docs/nothing/openapi.json"])
 def test_an_unknown_surface_is_404(organization, client, path):
     assert client.get(path).status_code == 404
+
+
+def test_forms_are_shown_with_their_fields_and_a_line_that_sends_a_file(organization, client):
+    page = client.get("/docs/gateway/").content.decode()
+    assert "Or as a form" in page and "<code>file</code>" in page
+    assert "-F file=@photo.jpg" in page and "-F type=image" in page

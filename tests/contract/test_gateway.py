@@ -100,6 +100,15 @@ def test_every_operation_has_a_summary_errors_and_its_examples_fit(ours: Any) ->
                         assert PROBLEMS[example["value"]["error"]["code"]][0] == int(status), key
 
 
+def test_an_upload_is_described_as_a_form_too(ours: Any) -> None:
+    content = operations(ours)["post", "/files"]["requestBody"]["content"]
+    assert set(content) == {"application/json", "multipart/form-data"}
+    form = resolved(content["multipart/form-data"]["schema"], ours)
+    assert form["properties"]["file"]["format"] == "binary"
+    assert (form["required"], form["properties"]["channelType"]["default"]) == (["file", "type"], "WHATSAPP")
+    assert resolved(content["application/json"]["schema"], ours)["required"] == ["link", "type"]
+
+
 def example_of(promise: Any, key: tuple[str, str]) -> dict[str, Any]:
     """The document's own example of a body: what a developer tries first."""
     schema = operations(promise)[key]["requestBody"]["content"]["application/json"]["schema"]

@@ -45,6 +45,27 @@ class WebhookList(Output):
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookShown(Output):
+    component: ClassVar[str] = "WebhookShown"
+
+    success: bool
+    webhook: WebhookRow
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChanged(Output):
+    component: ClassVar[str] = "WebhookSecretChanged"
+    notes: ClassVar[dict[str, str]] = {
+        "secret": "Signs from now on. Shown only here.",
+        "previousUntil": "The old secret signs as well until then.",
+    }
+
+    success: bool
+    secret: str
+    previousUntil: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookDeleted(Output):
     component: ClassVar[str] = "WebhookDeleted"
 
@@ -99,3 +120,58 @@ class DeliveryList(Output):
     success: bool
     deliveries: list[DeliveryRow]
     nextCursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow(Output):
+    component: ClassVar[str] = "WebhookAttempt"
+    notes: ClassVar[dict[str, str]] = {"response": "The beginning of the receiver's answer."}
+
+    number: int
+    at: datetime
+    latencyMs: int
+    statusCode: int | None
+    error: str | None
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryShown(Output):
+    component: ClassVar[str] = "WebhookDeliveryShown"
+
+    success: bool
+    delivery: DeliveryRow
+    attempts: list[AttemptRow]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReplayed(Output):
+    component: ClassVar[str] = "WebhookDeliveryReplayed"
+
+    success: bool
+    message: str
+    deliveryId: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRow(Output):
+    component: ClassVar[str] = "WebhookReplay"
+    notes: ClassVar[dict[str, str]] = {"replayed": "How many deliveries were put on their way again so far."}
+
+    id: UUID
+    webhookId: UUID
+    status: Literal["running", "done", "cancelled"]
+    since: datetime
+    until: datetime
+    failedOnly: bool
+    replayed: int
+    createdAt: datetime
+    finishedAt: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayShown(Output):
+    component: ClassVar[str] = "WebhookReplayShown"
+
+    success: bool
+    replay: ReplayRow

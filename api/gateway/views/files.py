@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from django.core.exceptions import SuspiciousOperation
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParserError
 
@@ -43,10 +44,11 @@ class FilesView(Endpoint):
         tag="Messages",
         scope=scope,
         summary="Keep a file to send",
-        description="Takes the file behind `link`, or an upload: `multipart/form-data` with `file`, `type` and "
-        '`channelType`. The answer\'s `id` is sent as `{"type": "image", "image": {"file": "<id>"}}`, as often as '
+        description="Takes the file behind `link` (JSON), or an upload (a form, `multipart/form-data`). "
+        'The answer\'s `id` is sent as `{"type": "image", "image": {"file": "<id>"}}`, as often as '
         "you like. Size and type are checked against the content for the type of channel.",
         body=FileInput,
+        form=FileForm,
         answer=FileKept,
         done="The file is kept.",
         status=201,
@@ -112,10 +114,9 @@ def _from_link(call: Call) -> MediaFile:
 
 def _from_form(request: HttpRequest) -> MediaFile:
     """An upload; Django keeps large ones on the disk while it reads them."""
-    given = FileForm.read(_form(request).dict())
-    upload = request.FILES.get("file")
-    if upload is None or upload.file is None:
-        raise BodyInvalid([FieldProblem("file", "required", "The form needs a file in the field `file`.")])
+    given = FileForm.read(_form(request).dict() | request.FILES.dict())
+    upload: UploadedFile = given.file
+    assert upload.file is not None
     return file_create(
         source=upload.file,
         kind=given.type,

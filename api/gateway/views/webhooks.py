@@ -1,7 +1,8 @@
-"""POST and GET /webhooks, POST /webhooks/{id}/test, GET /webhook-deliveries."""
+"""/webhooks: registered, listed, changed, tested, their secrets changed, deleted."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from django.http import HttpResponse
@@ -9,33 +10,30 @@ from django.http import HttpResponse
 from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
-from api.gateway.inputs import DeliveriesQuery, WebhookInput
+from api.gateway.inputs import SecretChange, WebhookChange, WebhookInput
 from api.gateway.outputs.webhooks import (
-    DeliveryList,
-    DeliveryRow,
+    SecretChanged,
     WebhookCreated,
     WebhookDeleted,
     WebhookList,
     WebhookRow,
+    WebhookShown,
     WebhookTested,
 )
-from api.gateway.pagination import cursor_read, cursor_write
 from api.problems import Problem
-from webhooks_app.catalogue import Surface, surface_name
-from webhooks_app.models import Delivery
+from webhooks_app.catalogue import Surface
 from webhooks_app.models import Endpoint as Webhook
-from webhooks_app.services.deliveries import deliveries_of, payloads_of
-from webhooks_app.services.endpoints import endpoint_create, endpoint_delete, endpoint_get, endpoints_of
+from webhooks_app.services.endpoints import (
+    endpoint_create,
+    endpoint_delete,
+    endpoint_get,
+    endpoint_rotate_secret,
+    endpoint_update,
+    endpoints_of,
+)
 from webhooks_app.services.testing import endpoint_test
 
-_STATUSES: Final = {"SUCCESS": Delivery.Status.SUCCEEDED, "FAILED": Delivery.Status.FAILED}
-_WORDS: Final = {
-    Delivery.Status.PENDING: "PENDING",
-    Delivery.Status.SENDING: "PENDING",
-    Delivery.Status.SUCCEEDED: "SUCCESS",
-    Delivery.Status.FAILED: "FAILED",
-    Delivery.Status.CANCELLED: "CANCELLED",
-}
+_PATH: Final = {"id": "The webhook's id."}
 
 
 class WebhooksView(Endpoint):
@@ -52,7 +50,7 @@ class WebhooksView(Endpoint):
         answer=WebhookCreated,
         done="The webhook. Its secret is shown only here.",
         status=201,
-        errors=("invalid_webhook", "too_many_webhooks"),
+        errors=("invalid_webhook", "invalid_secret", "too_many_webhooks"),
     )
     def post(self, call: Call) -> HttpResponse:
         given = call.body(WebhookInput)
@@ -82,6 +80,40 @@ class WebhookView(Endpoint):
     scope = "webhooks"
 
     @operation(
+        id="getWebhook",
+        tag="Webhooks",
+        scope=scope,
+        summary="Show a webhook",
+        description="Without its secret.",
+        answer=WebhookShown,
+        done="The webhook.",
+        errors=("webhook_not_found",),
+        path=_PATH,
+    )
+    def get(self, call: Call, id: str) -> HttpResponse:
+        return json_response(WebhookShown(success=True, webhook=_output(webhook_of(id))).json())
+
+    @operation(
+        id="updateWebhook",
+        tag="Webhooks",
+        scope=scope,
+        summary="Change a webhook",
+        description="Changes what is given and keeps the rest. One that was switched off after failures goes on where "
+        "it stopped when it is switched on again.",
+        body=WebhookChange,
+        answer=WebhookShown,
+        done="The webhook as it is now.",
+        errors=("webhook_not_found", "invalid_webhook"),
+        path=_PATH,
+    )
+    def patch(self, call: Call, id: str) -> HttpResponse:
+        given = call.body(WebhookChange)
+        webhook = endpoint_update(
+            endpoint_id=webhook_of(id).pk, url=given.url, events=given.events, is_active=given.is_active
+        )
+        return json_response(WebhookShown(success=True, webhook=_output(webhook)).json())
+
+    @operation(
         id="deleteWebhook",
         tag="Webhooks",
         scope=scope,
@@ -90,10 +122,10 @@ class WebhookView(Endpoint):
         answer=WebhookDeleted,
         done="Deleted.",
         errors=("webhook_not_found",),
-        path={"id": "The webhook's id."},
+        path=_PATH,
     )
     def delete(self, call: Call, id: str) -> HttpResponse:
-        webhook = _webhook_of(id)
+        webhook = webhook_of(id)
         endpoint_delete(endpoint_id=webhook.pk)
         return json_response(WebhookDeleted(success=True, message="Webhook deleted.").json())
 
@@ -110,10 +142,10 @@ class WebhookTestView(Endpoint):
         answer=WebhookTested,
         done="How it went; a receiver that refuses is no error of this request.",
         errors=("webhook_not_found",),
-        path={"id": "The webhook's id."},
+        path=_PATH,
     )
     def post(self, call: Call, id: str) -> HttpResponse:
-        tested = endpoint_test(endpoint_id=_webhook_of(id).pk)
+        tested = endpoint_test(endpoint_id=webhook_of(id).pk)
         answer = WebhookTested(
             success=True,
             delivered=tested.succeeded,
@@ -126,55 +158,37 @@ class WebhookTestView(Endpoint):
         return json_response(answer.json())
 
 
-class DeliveriesView(Endpoint):
+class WebhookSecretView(Endpoint):
     scope = "webhooks"
+    field_names = {"overlap": "overlapHours"}
 
     @operation(
-        id="listWebhookDeliveries",
+        id="rotateWebhookSecret",
         tag="Webhooks",
         scope=scope,
-        summary="List webhook deliveries",
-        description="What was posted, when, how long it took and what was answered; the newest first.",
-        query=DeliveriesQuery,
-        answer=DeliveryList,
-        done="A page of deliveries.",
-        errors=("webhook_not_found", "validation_failed"),
+        summary="Change a webhook's secret",
+        description="Deliveries are signed with the new secret at once, and with the old one as well until "
+        "`previousUntil`, so that no delivery is refused while you change it on your side. The body may be left out.",
+        body=SecretChange,
+        answer=SecretChanged,
+        done="The new secret, shown only here.",
+        errors=("webhook_not_found", "invalid_secret", "secret_unchanged"),
+        path=_PATH,
     )
-    def get(self, call: Call) -> HttpResponse:
-        asked = call.query(DeliveriesQuery)
-        webhook = _webhook_of(asked.webhook_id) if asked.webhook_id else None
-        found = deliveries_of(
-            surface=Surface.GATEWAY,
-            endpoint_id=webhook.pk if webhook else None,
-            event=asked.event,
-            status=_STATUSES[asked.status] if asked.status else None,
-            before_id=cursor_read(asked.cursor),
+    def post(self, call: Call, id: str) -> HttpResponse:
+        given = call.body(SecretChange) if call.request.body.strip() else SecretChange()
+        webhook = webhook_of(id)
+        secret = endpoint_rotate_secret(
+            endpoint_id=webhook.pk, secret=given.secret, overlap=timedelta(hours=given.overlap_hours)
         )
-        rows = list(found[: asked.limit + 1])
-        page = rows[: asked.limit]
-        payloads = payloads_of(deliveries=page)
-        more = cursor_write(page[-1].pk) if len(rows) > asked.limit else None
-        deliveries = [
-            DeliveryRow(
-                id=row.uuid,
-                webhookId=row.endpoint.uuid,
-                url=row.endpoint.url,
-                event=surface_name(Surface.GATEWAY, row.event_type),
-                status=_WORDS[Delivery.Status(row.status)],  # type: ignore[arg-type]
-                attempts=row.attempts,
-                statusCode=row.status_code,
-                latencyMs=row.latency_ms,
-                error=row.error or None,
-                payload=payloads[row.pk],
-                createdAt=row.created_at,
-                finishedAt=row.finished_at,
-            )
-            for row in page
-        ]
-        return json_response(DeliveryList(success=True, deliveries=deliveries, nextCursor=more).json())
+        changed = SecretChanged(success=True, secret=secret, previousUntil=webhook_of(id).previous_until)
+        response = json_response(changed.json())
+        response["Cache-Control"] = "no-store"
+        return response
 
 
-def _webhook_of(public_id: str) -> Webhook:
+def webhook_of(public_id: str) -> Webhook:
+    """The account's webhook with this id. Raises `Problem` or `NotFound` webhook_not_found."""
     uuid = uuid_read(public_id)
     if uuid is None:
         raise Problem("webhook_not_found", "There is no webhook with this id.")

@@ -177,3 +177,15 @@ def test_a_key_lacks_what_it_was_not_given(make_vendor: Any, in_schema: Any, tex
     assert reader.get("/messages").status_code == 200
     assert refusal(reader.post("/messages", text)) == (403, "scope_missing")
     assert refusal(reader.get("/customers")) == (403, "scope_missing")
+
+
+def test_everything_that_is_wrong_with_a_registration_is_told_at_once(anybody: Vendor) -> None:
+    response = anybody.post("/auth/register", {"name": " ", "email": "dev", "password": "short"})
+    assert (response.status_code, wrong_fields(response)) == (422, {"name", "email", "password"})
+    assert response.json()["error"]["fields"]["name"] == "This must not be empty."
+
+
+def test_an_address_that_does_not_exist_says_where_the_list_is(anybody: Vendor) -> None:
+    response = anybody.get("/nothing")
+    assert refusal(response) == (404, "not_found")
+    assert "/docs/gateway/" in response.json()["error"]["message"]

@@ -91,7 +91,7 @@ def test_every_documented_kind_of_message_is_accepted(vendor: Vendor, text: dict
         ({"type": "fax"}, 422, "validation_failed", {"type"}),
         ({"channelType": "TELEGRAM"}, 422, "validation_failed", {"channelType"}),
         ({"channelType": "INSTAGRAM"}, 422, "channel_type_mismatch", {"channelType"}),
-        ({"channelId": "nothing"}, 404, "channel_not_found", set()),
+        ({"channelId": "nothing"}, 404, "channel_not_found", {"channelId"}),
         ({"to": "12"}, 422, "invalid_phone", {"to"}),
         (
             {
@@ -298,6 +298,27 @@ def test_templates_are_created_listed_read_and_deleted(vendor: Vendor, provider:
     gone = vendor.delete("/templates/factura_disponible_cta", channelId=str(channel.uuid))
     assert refusal(gone) == (404, "template_not_found")
     assert wrong_fields(vendor.delete("/templates/x")) == {"channelId"}
+
+
+def test_every_problem_of_a_template_is_told_at_once(vendor: Vendor, provider: Any, channel: Any) -> None:
+    body = {
+        "channelId": str(channel.uuid),
+        "name": "Bad Name",
+        "language": "klingon",
+        "category": "ODD",
+        "components": [{"type": "BODY", "text": "{{1}} {{3}}"}],
+        "parameterFormat": "ODD",
+    }
+    response = vendor.post("/templates", body)
+    assert response.status_code == 422
+    assert wrong_fields(response) >= {"name", "language", "category", "parameterFormat", "components.0.text"}
+
+
+def test_an_unknown_file_is_named_by_its_field(vendor: Vendor, text: Any) -> None:
+    image = {"type": "image", "image": {"file": "nothing"}, "text": None}
+    del (body := text | image)["text"]
+    response = vendor.post("/messages", body)
+    assert (refusal(response), wrong_fields(response)) == ((422, "file_not_found"), {"image.file"})
 
 
 def test_another_accounts_templates_do_not_exist(

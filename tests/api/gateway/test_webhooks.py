@@ -13,7 +13,7 @@ from messaging.drivers.news import TemplateNews
 from messaging.models import Channel, Customer, MessageTemplate
 from messaging.services.templates import template_news_apply
 from tests.api.gateway.caller import Vendor, refusal, wrong_fields
-from webhooks_app.models import Delivery
+from webhooks_app.models import Delivery, Endpoint, Replay
 from webhooks_app.services.deliveries import payloads_of
 
 EVENTS = ["message.received", "message.status", "template.status_changed"]
@@ -68,6 +68,68 @@ def test_a_webhook_is_registered_listed_tested_logged_and_deleted(vendor: Vendor
     assert vendor.get("/webhooks").json()["webhooks"] == []
 
 
+def test_a_webhook_is_shown_changed_and_switched(vendor: Vendor) -> None:
+    identifier = register(vendor, "http://127.0.0.1:9/events")["webhook"]["id"]
+    changed = vendor.call("PATCH", f"/webhooks/{identifier}", {"events": ["message.status"], "isActive": False})
+    assert changed.status_code == 200, changed.content
+    webhook = changed.json()["webhook"]
+    assert (webhook["url"], webhook["events"], webhook["isActive"]) == (
+        "http://127.0.0.1:9/events",
+        ["message.status"],
+        False,
+    )
+    assert vendor.get(f"/webhooks/{identifier}").json()["webhook"] == webhook
+    wrong = vendor.call("PATCH", f"/webhooks/{identifier}", {"events": ["odd.event"], "isActive": True})
+    assert (wrong.status_code, wrong_fields(wrong)) == (422, {"events"})
+    assert vendor.get(f"/webhooks/{identifier}").json()["webhook"] == webhook
+
+
+def test_a_secret_is_changed_and_the_old_one_signs_for_a_while(vendor: Vendor, receiver: Any) -> None:
+    made = register(vendor, receiver[0])
+    path = f"/webhooks/{made['webhook']['id']}"
+    changed = vendor.call("POST", f"{path}/rotate-secret")
+    assert (changed.status_code, changed["Cache-Control"]) == (200, "no-store")
+    secret, until = changed.json()["secret"], changed.json()["previousUntil"]
+    assert secret.startswith("whsec_") and secret != made["secret"] and until is not None
+    endpoint = Endpoint.objects.get()
+    assert endpoint.secrets == {"current": secret, "previous": made["secret"]}
+    own = {"secret": "my_secure_secret_key", "overlapHours": 0}
+    assert vendor.post(f"{path}/rotate-secret", own).json()["previousUntil"] is None
+    assert refusal(vendor.post(f"{path}/rotate-secret", own)) == (409, "secret_unchanged")
+    assert wrong_fields(vendor.post(f"{path}/rotate-secret", {"secret": "short"})) == {"secret"}
+    assert wrong_fields(vendor.post(f"{path}/rotate-secret", {"overlapHours": 721})) == {"overlapHours"}
+    assert Endpoint.objects.get().secrets == {"current": "my_secure_secret_key"}
+
+
+def test_one_delivery_goes_out_again_with_its_attempts_shown(vendor: Vendor, receiver: Any) -> None:
+    path = f"/webhooks/{register(vendor, receiver[0])['webhook']['id']}"
+    delivery = vendor.post(f"{path}/test", {}).json()["deliveryId"]
+    shown = vendor.get(f"/webhook-deliveries/{delivery}").json()
+    assert (shown["delivery"]["id"], shown["delivery"]["status"]) == (delivery, "SUCCESS")
+    assert [(row["number"], row["statusCode"], row["error"]) for row in shown["attempts"]] == [(1, 200, None)]
+    again = vendor.call("POST", f"/webhook-deliveries/{delivery}/replay")
+    assert (again.status_code, again.json()["deliveryId"]) == (202, delivery)
+    assert vendor.get(f"/webhook-deliveries/{delivery}").json()["delivery"]["status"] == "PENDING"
+    assert refusal(vendor.call("POST", f"/webhook-deliveries/{delivery}/replay")) == (409, "delivery_waiting")
+    vendor.call("PATCH", path, {"isActive": False})
+    Delivery.objects.update(status=Delivery.Status.FAILED)
+    assert refusal(vendor.call("POST", f"/webhook-deliveries/{delivery}/replay")) == (409, "webhook_off")
+
+
+def test_everything_since_a_time_goes_out_again(vendor: Vendor) -> None:
+    path = f"/webhooks/{register(vendor, 'http://127.0.0.1:9/events')['webhook']['id']}"
+    started = vendor.post(f"{path}/replay", {"since": "2026-09-21T14:00:00+02:00", "failedOnly": False})
+    assert started.status_code == 202, started.content
+    replay = started.json()["replay"]
+    assert (replay["since"], replay["status"], replay["failedOnly"]) == ("2026-09-21T12:00:00Z", "running", False)
+    assert vendor.get(f"/webhook-replays/{replay['id']}").json()["replay"] == replay
+    assert refusal(vendor.post(f"{path}/replay", {"since": "2026-09-21T14:00:00Z"})) == (409, "replay_running")
+    for body in ({}, {"since": "yesterday"}, {"since": "2126-09-21T14:00:00Z"}):
+        response = vendor.post(f"{path}/replay", body)
+        assert (response.status_code, wrong_fields(response)) == (422, {"since"}), body
+    assert Replay.objects.count() == 1
+
+
 def test_a_receiver_that_is_away_is_no_error_of_the_request(vendor: Vendor) -> None:
     made = register(vendor, "http://127.0.0.1:9/events")
     tested = vendor.post(f"/webhooks/{made['webhook']['id']}/test", {}).json()
@@ -100,6 +162,20 @@ def test_another_accounts_webhooks_do_not_exist(
     assert refusal(other.post(f"/webhooks/{mine}/test", {})) == (404, "webhook_not_found")
     assert refusal(other.delete(f"/webhooks/{mine}")) == (404, "webhook_not_found")
     assert refusal(other.get("/webhook-deliveries", webhookId=mine)) == (404, "webhook_not_found")
+    vendor.get("/webhooks")
+    delivery = vendor.post(f"/webhooks/{mine}/test", {}).json()["deliveryId"]
+    replay = vendor.post(f"/webhooks/{mine}/replay", {"since": "2026-09-21T14:00:00Z"}).json()["replay"]["id"]
+    for method, path, body in (
+        ("GET", f"/webhooks/{mine}", None),
+        ("PATCH", f"/webhooks/{mine}", {"isActive": False}),
+        ("POST", f"/webhooks/{mine}/rotate-secret", None),
+        ("POST", f"/webhooks/{mine}/replay", {"since": "2026-09-21T14:00:00Z"}),
+    ):
+        assert refusal(other.call(method, path, body)) == (404, "webhook_not_found"), path
+    assert refusal(other.get(f"/webhook-deliveries/{delivery}")) == (404, "delivery_not_found")
+    assert refusal(other.call("POST", f"/webhook-deliveries/{delivery}/replay")) == (404, "delivery_not_found")
+    assert refusal(other.get(f"/webhook-replays/{replay}")) == (404, "replay_not_found")
+    assert vendor.get(f"/webhooks/{mine}").json()["webhook"]["isActive"] is True
 
 
 def test_a_change_of_a_template_is_told_with_the_vendors_own_ids(vendor: Vendor, channel: Any) -> None:
