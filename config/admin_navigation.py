@@ -79,7 +79,7 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                 Link(_("Contacts"), "contacts", "contacts_contact_changelist", "contacts.view_contact"),
                 Link(_("Groups"), "groups", "contacts_group_changelist", "contacts.view_group"),
                 Link(_("Segments"), "filter_alt", "contacts_segment_changelist", "contacts.view_segment"),
-                Link(_("Own fields"), "list_alt", "contacts_customfield_changelist", "contacts.view_customfield"),
+                Link(_("Custom fields"), "list_alt", "contacts_customfield_changelist", "contacts.view_customfield"),
                 Link(_("Imports"), "upload_file", "contacts_contactimport_changelist", "contacts.view_contactimport"),
                 Link(_("Actions"), "checklist", "contacts_contactjob_changelist", "contacts.view_contactjob"),
                 Link(_("Do not write to"), "block", "contacts_suppression_changelist", "contacts.view_suppression"),

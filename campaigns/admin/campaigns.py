@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -18,10 +17,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campaigns.admin.composer import ComposerForm, composer_initial, composer_preview
+from campaigns.admin.composer_pages import MAY_CHANGE, ComposerPages
 from campaigns.admin.forms import CopyForm, TestSendForm
 from campaigns.admin.progress import STATUS_COLOURS, progress_context
 from campaigns.admin.results import PAGE, SKIPPED, results_csv, results_page
+from campaigns.admin.summary import campaign_summary
 from campaigns.models import Campaign, Run, SkippedRecipient
 from campaigns.reports import Totals, run_totals
 from campaigns.services.campaigns import campaign_delete, campaign_duplicate
@@ -40,12 +40,13 @@ from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.models import Message
 
-_CHANGE = "campaigns.change_campaign"
+# Who tries a campaign out tries it again with the same phone.
+_TEST_NUMBER = "campaign_test_number"
 Status = Campaign.Status
 
 
 @admin.register(Campaign, site=organization_site)
-class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
+class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
     list_display = ("name", "status_label", "channel", "audience_kind", "progress", "next_run", "created_at")
     list_select_related = ("channel", "schedule")
     list_filter = ("status", "audience_kind")
@@ -65,14 +66,11 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("preview/", view(self.preview_view), name="campaigns_campaign_preview"),
+            *self.composer_urls(view),
             path("<int:pk>/runs/<int:run_id>/", view(self.results_view), name="campaigns_campaign_results"),
             path("<int:pk>/runs/<int:run_id>/csv/", view(self.csv_view), name="campaigns_campaign_csv"),
             *super().get_urls(),
         ]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("campaigns.add_campaign")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The newest run of every campaign of the page and its numbers, with two queries for all."""
@@ -111,7 +109,8 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         campaign = context["original"]
-        context |= progress_context(campaign) | {"title": campaign.name, "subtitle": None}
+        context |= progress_context(campaign)
+        context |= {"title": campaign.name, "subtitle": None, "summary": campaign_summary(campaign)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def change_view(
@@ -123,45 +122,10 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
             return TemplateResponse(request, "admin/campaign_progress.html", progress_context(campaign))
         return super().change_view(request, object_id, form_url, extra_context)
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        initial = {"zone": organization_of(request).time_zone, "audience_kind": Campaign.Audience.ALL}
-        return self._compose(request, None, initial)
-
-    def _compose(self, request: HttpRequest, campaign: Campaign | None, initial: dict[str, Any]) -> HttpResponse:
-        form = ComposerForm(posted(request), initial=initial, campaign=campaign)
-        back = self.page_url("change", campaign.pk) if campaign else self.page_url("changelist")
-        if request.method == "POST" and form.is_valid():
-            saved: list[Campaign] = []
-            with form.service_errors():
-                saved.append(form.save(organization=organization_of(request), user_id=request.user.pk))
-            if saved and form.is_valid():
-                text = _("Changed.") if campaign else _("Created.")
-                self.log(request, saved, CHANGE if campaign else ADDITION, text)
-                messages.success(request, _("Saved. Nothing is sent before you launch it or its schedule does."))
-                return HttpResponseRedirect(self.page_url("change", saved[0].pk))
-        return self.form_page(
-            request,
-            form=form,
-            title=_("Change the campaign") if campaign else _("New campaign"),
-            submit=_("Save"),
-            back=back,
-            template="admin/campaign_composer.html",
-        )
-
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """What the form beside it would send and when. Needs the right to compose."""
-        if not (self.has_add_permission(request) or request.user.has_perm(_CHANGE)):
-            raise PermissionDenied
-        given = request.POST
-        context = composer_preview(given.dict(), given.getlist("weekdays"))
-        return TemplateResponse(request, "admin/campaign_preview.html", context)
-
     def _allowed(self, request: HttpRequest, object_id: Any, statuses: Collection[str]) -> bool:
         """The right to change, and for one campaign also the fitting state."""
-        if not request.user.has_perm(_CHANGE) or object_id is None:
-            return request.user.has_perm(_CHANGE)
+        if not request.user.has_perm(MAY_CHANGE) or object_id is None:
+            return request.user.has_perm(MAY_CHANGE)
         return self.object_or_404(request, str(object_id)).status in statuses
 
     def has_launch_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -185,7 +149,7 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
     def has_retry_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         statuses = {Status.RUNNING, Status.COMPLETED, Status.FAILED, Status.SCHEDULED}
         if not self._allowed(request, object_id, statuses) or object_id is None:
-            return request.user.has_perm(_CHANGE) and object_id is None
+            return request.user.has_perm(MAY_CHANGE) and object_id is None
         run = Run.objects.filter(campaign_id=int(str(object_id))).order_by("-id").first()
         return run is not None and bool(run_totals(run_ids=[run.pk]).get(run.pk, Totals()).failed)
 
@@ -235,25 +199,27 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
             skipped=[(labels.get(reason, reason), count) for reason, count in skipped],
         )
 
-    @action(description=gettext_lazy("Change"), url_path="edit", icon="edit", permissions=["edit"])
-    def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        campaign = self.object_or_404(request, object_id)
-        return self._compose(request, campaign, composer_initial(campaign))
-
     @action(description=gettext_lazy("Test message"), url_path="test-send", icon="science", permissions=["write"])
     def test_send(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.object_or_404(request, object_id)
-        form = TestSendForm(posted(request), campaign=campaign)
+        initial = {"to": request.session.get(_TEST_NUMBER, "")}
+        form = TestSendForm(posted(request), campaign=campaign, initial=initial)
         organization = organization_of(request)
+
+        def send(campaign: Campaign, form: ServiceForm) -> None:
+            given = form.cleaned_data
+            campaign_test_send(
+                organization=organization,
+                campaign_id=campaign.pk,
+                to=given["to"],
+                variant_id=given.get("variant") or None,
+            )
+            request.session[_TEST_NUMBER] = given["to"]
+
         return self._run(
             request,
             object_id,
-            lambda campaign, form: campaign_test_send(
-                organization=organization,
-                campaign_id=campaign.pk,
-                to=form.cleaned_data["to"],
-                variant_id=form.cleaned_data.get("variant") or None,
-            ),
+            send,
             done=_("A test message is on its way."),
             form=form,
             title=_("Send a test message"),
@@ -303,19 +269,25 @@ class CampaignAdmin(HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
     @action(description=gettext_lazy("Duplicate"), url_path="duplicate", icon="content_copy", permissions=["write"])
     def duplicate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.object_or_404(request, object_id)
-        initial = {"name": _("%(name)s (copy)") % {"name": campaign.name[:100]}}
-        return self._run(
+        form = CopyForm(posted(request), initial={"name": _("%(name)s (copy)") % {"name": campaign.name[:100]}})
+        made: list[Campaign] = []
+
+        def run() -> str:
+            name = form.cleaned_data["name"]
+            made.append(campaign_duplicate(campaign_id=campaign.pk, name=name, created_by_id=request.user.pk))
+            self.log(request, made, ADDITION, _("A copy was made."))
+            return _("A copy was made.")
+
+        answer = self.run_form(
             request,
-            object_id,
-            lambda campaign, form: campaign_duplicate(
-                campaign_id=campaign.pk, name=form.cleaned_data["name"], created_by_id=request.user.pk
-            ),
-            done=_("A copy was made."),
-            form=CopyForm(posted(request), initial=initial),
-            back=self.page_url("changelist"),
+            form=form,
+            run=run,
             title=_("Duplicate the campaign"),
             submit=_("Duplicate"),
+            text=_("A draft with the same texts, recipients and schedule; its schedule is switched off."),
+            back=self.page_url("change", campaign.pk),
         )
+        return HttpResponseRedirect(self.page_url("change", made[0].pk)) if made else answer
 
     @action(description=gettext_lazy("Cancel"), url_path="cancel", icon="cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:

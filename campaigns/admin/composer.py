@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db import transaction
+from django.utils.formats import number_format
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import Campaign, Schedule
+from campaigns.models import Campaign, MarketingTemplate, Schedule
 from campaigns.models.campaign import FREQUENCIES
-from campaigns.personalisation import contact_values, personalise, unknown_variables
-from campaigns.recurrence import LAST_DAY, BadRule, Frequency, Rule, next_occurrences
+from campaigns.recurrence import LAST_DAY
 from campaigns.services.campaigns import (
     ComposingOrganization,
     VariantInput,
@@ -24,10 +22,11 @@ from campaigns.services.campaigns import (
     variants_set,
 )
 from campaigns.services.schedules import schedule_set, schedule_toggle
+from campaigns.services.text_templates import templates_of, text_template_use
 from campaigns.timing import all_zones
 from config.admin_forms import ServiceForm
-from contacts.models import Contact, Group, Segment
-from messaging.admin.text_cost import sms_text
+from contacts.admin.phone_fields import contacts_of_lines
+from contacts.models import Group, Segment
 from messaging.models import Channel, MessageTemplate
 
 Content = dict[str, Any]
@@ -41,21 +40,64 @@ WEEKDAYS: Final = [
     (0, _("Sunday")),
 ]
 _HELP: Final = _("Variables: {nom}, {prenom}, {email}, {telephone}, {custom.field}; with a fallback: {prenom|client}.")
-_VARIANTS: Final = ("b", "c")
+VARIANT_LETTERS: Final = ("b", "c")
 _SECTIONS: Final = (
     (_("Campaign"), ("name", "channel", "category")),
-    (_("What it says"), ("text", "template", "parameters")),
+    (_("What it says"), ("template", "parameters", "saved_text", "text")),
     (
         _("Versions (A/B test)"),
-        ("text_b", "percent_b", "text_c", "percent_c", "winner_metric", "sample_percent", "winner_wait_minutes"),
+        ("percent_b", "template_b", "parameters_b", "text_b", "percent_c", "template_c", "parameters_c", "text_c",
+         "winner_metric", "sample_percent", "winner_wait_minutes"),
     ),
-    (_("Who gets it"), ("audience_kind", "groups", "segment", "phones")),
+    (_("Who gets it"), ("audience_kind", "groups", "segment", "contacts", "phones")),
     (
         _("When"),
-        ("frequency", "start_date", "time", "end_date", "interval", "weekdays", "day_of_month", "zone",
-         "in_recipient_zone", "quiet_from", "quiet_until", "grace_minutes"),
+        ("frequency", "start_date", "time", "interval", "weekdays", "day_of_month", "end_date", "grace_minutes",
+         "zone", "in_recipient_zone", "quiet_from", "quiet_until"),
     ),
 )  # fmt: skip
+# field -> when the page shows it: "other=value", "other" (is filled in), "!other" (is empty); all of them must hold.
+_SHOWN: Final = {
+    "parameters": "template",
+    "saved_text": "!template",
+    "text": "!template",
+    "template_b": "percent_b",
+    "parameters_b": "percent_b template_b",
+    "text_b": "percent_b !template_b",
+    "percent_c": "percent_b",
+    "template_c": "percent_b percent_c",
+    "parameters_c": "percent_b percent_c template_c",
+    "text_c": "percent_b percent_c !template_c",
+    "winner_metric": "percent_b",
+    "sample_percent": "percent_b winner_metric",
+    "winner_wait_minutes": "percent_b winner_metric",
+    "groups": "audience_kind=groups",
+    "segment": "audience_kind=segment",
+    "contacts": "audience_kind=contacts",
+    "phones": "audience_kind=list",
+    "start_date": "frequency",
+    "time": "frequency",
+    "end_date": "frequency !frequency=once",
+    "interval": "frequency !frequency=once",
+    "weekdays": "frequency=weekly",
+    "day_of_month": "frequency=monthly",
+    "grace_minutes": "frequency",
+}
+_CHOSEN_MOST: Final = 10_000
+
+
+def _parameters(label: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("One per line, in the order of the template. Variables are filled in."),
+    )
+
+
+class _GroupsField(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, obj: Group) -> str:
+        return f"{obj.name} ({number_format(obj.member_count, force_grouping=True)})"
 
 
 class ComposerForm(ServiceForm):
@@ -69,27 +111,35 @@ class ComposerForm(ServiceForm):
         required=False,
         help_text=_("WhatsApp takes free text only within 24 hours of a person's last message; templates always."),
     )
-    parameters = forms.CharField(
-        label=_("Values of the template's body"),
+    parameters = _parameters(_("Values of the template's body"))
+    saved_text = forms.ModelChoiceField(
+        label=_("Begin with a text template"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("One per line, in the order of the template. Variables are filled in."),
+        queryset=MarketingTemplate.objects.none(),
+        empty_label=_("None"),
+        help_text=_("Its text is copied into the field below, where you can change it."),
     )
     text = forms.CharField(
         label=_("Text"), required=False, max_length=4096, widget=forms.Textarea(attrs={"rows": 5}), help_text=_HELP
     )
+    percent_b = forms.IntegerField(
+        label=_("Percent that get version B"), required=False, min_value=1, max_value=98,
+        help_text=_("For an A/B test, such as 50: these recipients get another text. Empty: everybody gets the same."),
+    )  # fmt: skip
+    template_b = forms.ChoiceField(label=_("Template of version B"), required=False)
+    parameters_b = _parameters(_("Values of the template of version B"))
     text_b = forms.CharField(
-        label=_("Text of version B"),
-        required=False,
-        max_length=4096,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("For an A/B test: some of the recipients get this text instead."),
+        label=_("Text of version B"), required=False, max_length=4096, widget=forms.Textarea(attrs={"rows": 3})
     )
-    percent_b = forms.IntegerField(label=_("Percent that get B"), required=False, min_value=1, max_value=98)
+    percent_c = forms.IntegerField(
+        label=_("Percent that get version C"), required=False, min_value=1, max_value=98,
+        help_text=_("A third text; the rest gets version A, which is the one above."),
+    )  # fmt: skip
+    template_c = forms.ChoiceField(label=_("Template of version C"), required=False)
+    parameters_c = _parameters(_("Values of the template of version C"))
     text_c = forms.CharField(
         label=_("Text of version C"), required=False, max_length=4096, widget=forms.Textarea(attrs={"rows": 3})
     )
-    percent_c = forms.IntegerField(label=_("Percent that get C"), required=False, min_value=1, max_value=98)
     winner_metric = forms.ChoiceField(
         label=_("Choose a winner by"),
         required=False,
@@ -103,16 +153,23 @@ class ComposerForm(ServiceForm):
         label=_("Minutes until the winner is chosen"), required=False, min_value=1, max_value=10_080
     )
     audience_kind = forms.ChoiceField(label=_("Recipients"), choices=Campaign.Audience.choices)
-    groups = forms.ModelMultipleChoiceField(
+    groups = _GroupsField(
         label=_("Groups"), required=False, queryset=Group.objects.none(), widget=forms.CheckboxSelectMultiple
     )
     segment = forms.ModelChoiceField(label=_("Segment"), required=False, queryset=Segment.objects.none())
+    contacts = forms.CharField(
+        label=_("Contacts"),
+        required=False,
+        max_length=1_000_000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("Search and choose, or write the numbers of contacts, one per line, at most 10,000."),
+    )
     phones = forms.CharField(
         label=_("Numbers"),
         required=False,
         max_length=2_000_000,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=_("For a list: one per line. Empty keeps the list that there is."),
+        help_text=_("One per line, also of people who are no contacts."),
     )
     zone = forms.ChoiceField(label=_("Time zone"))
     in_recipient_zone = forms.BooleanField(
@@ -126,7 +183,7 @@ class ComposerForm(ServiceForm):
         help_text=_("Nothing is sent in between; what waits is sent afterwards."),
     )  # fmt: skip
     grace_minutes = forms.IntegerField(
-        label=_("Grace in minutes"), min_value=0, max_value=10_080, initial=60,
+        label=_("Grace in minutes"), required=False, min_value=0, max_value=10_080, initial=60,
         help_text=_("An occurrence that could not start within this time is skipped and shown as missed."),
     )  # fmt: skip
     frequency = forms.ChoiceField(
@@ -165,24 +222,39 @@ class ComposerForm(ServiceForm):
         "group_ids": "groups",
         "segment_id": "segment",
         "audience": "audience_kind",
+        "contact_ids": "contacts",
         "template.name": "template",
     }
 
-    def __init__(self, *args: Any, campaign: Campaign | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, country: str, viewer: int | None, campaign: Campaign | None = None, **kwargs: Any
+    ) -> None:
+        """`viewer`: the member whose own text templates are offered too, None for all (`templates_of`)."""
         super().__init__(*args, **kwargs)
         self.campaign = campaign
+        self._country, self._viewer = country, viewer
+        saved = templates_of(viewer=viewer).order_by("name", "id")
+        self.fields["saved_text"].queryset = saved  # type: ignore[attr-defined]
         self.fields["channel"].queryset = Channel.objects.order_by("name")  # type: ignore[attr-defined]
         self.fields["groups"].queryset = Group.objects.order_by("name")  # type: ignore[attr-defined]
         self.fields["segment"].queryset = Segment.objects.order_by("name")  # type: ignore[attr-defined]
         self._choices_set("zone", [(name, name.replace("_", " ")) for name in all_zones()])
         approved = MessageTemplate.objects.filter(status=MessageTemplate.Status.APPROVED).order_by("name", "language")
         names = dict.fromkeys((f"{row.name}|{row.language}", str(row)) for row in approved[:500])
-        self._choices_set("template", [("", _("None: free text")), *names])
+        for name in ("template", "template_b", "template_c"):
+            self._choices_set(name, [("", _("None: free text")), *names])
+        for name in ("contacts", "phones"):
+            if campaign is not None and not self.initial.get(name):
+                self._kept_note(name)
 
     @property
-    def sections(self) -> list[tuple[Any, list[forms.BoundField]]]:
-        """The fields in groups, each under its heading."""
-        return [(title, [self[name] for name in names]) for title, names in _SECTIONS]
+    def sections(self) -> list[tuple[Any, list[tuple[forms.BoundField, str]]]]:
+        """The fields in groups, each under its heading, and when the page shows them (`_SHOWN`)."""
+        return [(title, [(self[name], _SHOWN.get(name, "")) for name in names]) for title, names in _SECTIONS]
+
+    def _kept_note(self, name: str) -> None:
+        field = self.fields[name]
+        field.help_text = format_lazy("{} {}", field.help_text, _("Empty keeps those that were chosen before."))
 
     def _choices_set(self, name: str, choices: list[tuple[str, Any]]) -> None:
         field = self.fields[name]
@@ -191,27 +263,40 @@ class ComposerForm(ServiceForm):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
+        if given.get("saved_text") and not given.get("text", "").strip():
+            given["text"] = given["saved_text"].content
         if not given.get("template") and not given.get("text", "").strip():
             self.add_error("text", _("Write a text or choose a template."))
-        for letter in _VARIANTS:
-            if bool(given.get(f"text_{letter}")) != (given.get(f"percent_{letter}") is not None):
+        for letter in VARIANT_LETTERS:
+            says = bool(given.get(f"text_{letter}") or given.get(f"template_{letter}"))
+            if says != (given.get(f"percent_{letter}") is not None):
                 self.add_error(f"percent_{letter}", _("A version needs a text and its percentage."))
         if given.get("frequency") and not (given.get("time") and given.get("start_date")):
             self.add_error("time", _("A schedule needs a first day and a time."))
+        if given.get("grace_minutes") is None:
+            given["grace_minutes"] = self.initial.get("grace_minutes", self.fields["grace_minutes"].initial)
         return dict(given)
+
+    def clean_contacts(self) -> list[int]:
+        """The ids of the contacts, which are only looked for when they are the recipients."""
+        if self.data.get("audience_kind") != Campaign.Audience.CONTACTS:
+            return []
+        return contacts_of_lines(self.cleaned_data["contacts"], self._country, most=_CHOSEN_MOST)
 
     def contents(self) -> list[Content]:
         """The content of version A and of the others that were given."""
+        shares = [letter for letter in VARIANT_LETTERS if self.cleaned_data[f"percent_{letter}"] is not None]
+        return [self._content(""), *(self._content(f"_{letter}") for letter in shares)]
+
+    def _content(self, suffix: str) -> Content:
         given = self.cleaned_data
-        if given["template"]:
-            name, _bar, language = given["template"].partition("|")
-            lines = [line.strip() for line in given["parameters"].splitlines() if line.strip()]
-            body = {"type": "body", "parameters": [{"type": "text", "text": line} for line in lines]}
-            template: Content = {"name": name, "language": {"code": language}}
-            first: Content = {"type": "template", "template": template | ({"components": [body]} if lines else {})}
-        else:
-            first = _text_content(given["text"])
-        return [first, *(_text_content(given[f"text_{letter}"]) for letter in _VARIANTS if given[f"text_{letter}"])]
+        if not given[f"template{suffix}"]:
+            return _text_content(given[f"text{suffix}"])
+        name, _bar, language = given[f"template{suffix}"].partition("|")
+        lines = [line.strip() for line in given[f"parameters{suffix}"].splitlines() if line.strip()]
+        body = {"type": "body", "parameters": [{"type": "text", "text": line} for line in lines]}
+        template: Content = {"name": name, "language": {"code": language}}
+        return {"type": "template", "template": template | ({"components": [body]} if lines else {})}
 
     def save(self, *, organization: ComposingOrganization, user_id: int | None) -> Campaign:
         """Create or change the campaign with everything that belongs to it. Raises `ServiceError`."""
@@ -232,10 +317,12 @@ class ComposerForm(ServiceForm):
             self._variants_save(campaign, contents)
             self._audience_save(campaign, organization)
             self._schedule_save(campaign)
+            if given["saved_text"] and not given["template"]:
+                text_template_use(template_id=given["saved_text"].pk, viewer=self._viewer)
         return campaign
 
     def _variants_save(self, campaign: Campaign, contents: list[Content]) -> None:
-        shares = [self.cleaned_data[f"percent_{letter}"] for letter in _VARIANTS]
+        shares = [self.cleaned_data[f"percent_{letter}"] for letter in VARIANT_LETTERS]
         given = [share for share in shares if share is not None]
         percentages = [100 - sum(given), *given] if given else []
         variants = [
@@ -250,13 +337,16 @@ class ComposerForm(ServiceForm):
         phones = given["phones"].replace(",", "\n").replace(";", "\n").split("\n")
         phones = [phone.strip() for phone in phones if phone.strip()]
         kept = self.campaign is not None and self.campaign.audience_kind == kind
-        if kept and not phones and kind in (Campaign.Audience.LIST, Campaign.Audience.CONTACTS):
+        if kept and kind == Campaign.Audience.LIST and not phones:
+            return
+        if kept and kind == Campaign.Audience.CONTACTS and not given["contacts"]:
             return
         audience_set(
             organization=organization,
             campaign_id=campaign.pk,
             kind=kind,
             phones=phones,
+            contact_ids=given["contacts"],
             group_ids=[group.pk for group in given["groups"]],
             segment_id=given["segment"].pk if given["segment"] else None,
         )
@@ -271,89 +361,5 @@ class ComposerForm(ServiceForm):
         schedule_set(campaign_id=campaign.pk, interval=given["interval"] or 1, **{name: given[name] for name in names})
 
 
-def composer_initial(campaign: Campaign) -> dict[str, Any]:
-    """The form's fields as they are now."""
-    plain = (
-        "name", "category", "audience_kind", "zone", "in_recipient_zone", "quiet_from", "quiet_until",
-        "grace_minutes", "winner_metric", "sample_percent", "winner_wait_minutes",
-    )  # fmt: skip
-    initial: dict[str, Any] = {name: getattr(campaign, name) for name in plain} | {"channel": campaign.channel_id}
-    initial["groups"] = campaign.audience.get("group_ids", [])
-    initial["segment"] = campaign.audience.get("segment_id")
-    initial |= _content_initial(campaign.content)
-    for letter, variant in zip(_VARIANTS, list(campaign.variants.all())[1:], strict=False):
-        initial[f"text_{letter}"] = variant.content.get("text", {}).get("body", "")
-        initial[f"percent_{letter}"] = variant.percentage
-    schedule = Schedule.objects.filter(campaign_id=campaign.pk, is_active=True).first()
-    if schedule is not None:
-        names = ("frequency", "time", "start_date", "end_date", "interval", "weekdays", "day_of_month")
-        initial |= {name: getattr(schedule, name) for name in names}
-    return initial
-
-
-def _content_initial(content: Mapping[str, Any]) -> dict[str, str]:
-    if content.get("type") != "template":
-        return {"text": content.get("text", {}).get("body", "")}
-    template = content["template"]
-    parameters = [p.get("text", "") for part in template.get("components", []) for p in part.get("parameters", [])]
-    return {
-        "template": f"{template['name']}|{template['language']['code']}",
-        "parameters": "\n".join(parameters),
-    }
-
-
 def _text_content(text: str) -> Content:
     return {"type": "text", "text": {"body": text.strip()}}
-
-
-def composer_preview(data: Mapping[str, Any], weekdays: list[str]) -> dict[str, Any]:
-    """What a form that is being filled in would send to one contact, and when: for the page beside it."""
-    contact = Contact.objects.filter(phone__isnull=False).exclude(name="").order_by("-id").first()
-    values = contact_values(
-        name=contact.name if contact else "Ada Sample",
-        email=contact.email if contact else "ada@example.com",
-        phone=contact.phone or "" if contact else "22961000000",
-        custom=contact.custom if contact else {},
-    )
-    number = str(data.get("channel") or "")
-    channel = Channel.objects.filter(pk=int(number)).first() if number.isdecimal() else None
-    given = {name: str(data.get(name, "")) for name in ("text", "text_b", "text_c")}
-    letters = dict(zip(given, "ABC", strict=True))
-    texts = [
-        (letters[name], read, sms_text(channel=channel, text=read, written=text, field=name))
-        for name, text in given.items()
-        if text.strip() and (read := personalise(text, values))
-    ]
-    unknown = [name for text in given.values() for name in unknown_variables(text)]
-    occurrences, problem = _occurrences(data, weekdays)
-    return {
-        "reader": values["nom"],
-        "texts": texts,
-        "unknown": ", ".join(f"{{{name}}}" for name in unknown),
-        "occurrences": occurrences,
-        "problem": problem,
-    }
-
-
-def _occurrences(data: Mapping[str, Any], weekdays: list[str]) -> tuple[list[datetime], str]:
-    """The next ten, in the campaign's zone; or what is wrong with the schedule. Nothing while it is not filled in."""
-    if not (data.get("frequency") and data.get("time") and data.get("start_date")):
-        return [], ""
-    weekly = data["frequency"] == Frequency.WEEKLY
-    monthly = data["frequency"] == Frequency.MONTHLY
-    try:
-        zone = ZoneInfo(str(data.get("zone") or "UTC"))
-        rule = Rule(
-            Frequency(str(data["frequency"])),
-            datetime.strptime(str(data["time"])[:5], "%H:%M").time(),  # noqa: DTZ007  a time of the day
-            datetime.fromisoformat(str(data["start_date"])).date(),
-            datetime.fromisoformat(str(data["end_date"])).date() if data.get("end_date") else None,
-            int(data.get("interval") or 1),
-            tuple(int(day) for day in weekdays) if weekly else (),
-            int(data["day_of_month"]) if monthly and data.get("day_of_month") else None,
-        )
-    except BadRule as error:
-        return [], str(error)
-    except (ValueError, KeyError) as error:
-        return [], str(error)
-    return [moment.astimezone(zone) for moment in next_occurrences(rule, zone, datetime.now(UTC), 10)], ""

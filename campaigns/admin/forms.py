@@ -20,7 +20,9 @@ class CopyForm(ServiceForm):
 class TestSendForm(ServiceForm):
     """Where a test message goes, and which version when there are several."""
 
-    to = forms.CharField(label=_("Your number"), max_length=32)
+    to = forms.CharField(
+        label=_("Your number"), max_length=32, help_text=_("As you would write it; it is remembered until you log out.")
+    )
 
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

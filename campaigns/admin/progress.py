@@ -14,6 +14,7 @@ from campaigns.models import Campaign, Run, Schedule, SkippedRecipient
 from campaigns.reports import SERIES, Chart, Totals, failure_reasons, run_chart, run_totals, variant_totals
 from campaigns.services.progress import RUN_KIND, SCHEDULE_KIND
 from campaigns.services.schedules import schedule_preview
+from config.reasons import reason_said
 from tenants.connection import connection
 from tenants.models import AgendaItem
 
@@ -50,7 +51,11 @@ def progress_context(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "status_colour": STATUS_COLOURS[campaign.status],
-        "runs": [(run, totals.get(run.pk, Totals()), STATUS_COLOURS[run.status]) for run in runs],
+        "status_reason": reason_said(campaign.status_reason),
+        "runs": [
+            (run, totals.get(run.pk, Totals()), STATUS_COLOURS[run.status], reason_said(run.status_reason))
+            for run in runs
+        ],
         "run": newest,
         "totals": totals.get(newest.pk, Totals()) if newest else Totals(),
         "variants": _variants(campaign, newest),
@@ -81,7 +86,7 @@ def _skipped(totals: Totals | None) -> list[tuple[str, int]]:
 def _waits(campaign: Campaign, run: Run | None) -> str:
     """Why nothing moves, in words; "" when there is nothing to explain."""
     if run is not None and run.status_reason:
-        return run.status_reason
+        return reason_said(run.status_reason)
     keys = [(SCHEDULE_KIND, str(campaign.pk))] + ([(RUN_KIND, str(run.pk))] if run else [])
     for kind, key in keys:
         items = AgendaItem.objects.filter(schema=connection.schema_name, kind=kind, key=key)

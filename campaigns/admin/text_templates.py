@@ -10,9 +10,12 @@ from django.contrib.admin.models import ADDITION, CHANGE, DELETION
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campaigns.admin.composer_preview import text_preview
 from campaigns.models import MarketingTemplate
 from campaigns.services.text_templates import (
     CONTENT_LENGTH,
@@ -30,6 +33,7 @@ from tenants.auth import membership_of, role_here
 from tenants.connection import connection
 from tenants.models import Membership
 
+_FORM = "admin/text_template_form.html"
 _SEE_ALL = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 
 
@@ -68,7 +72,7 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
     empty_text = gettext_lazy("Texts that you send again and again, with the names of your contacts filled in.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MarketingTemplate]:
-        return super().get_queryset(request) & templates_of(viewer=_viewer(request)).order_by()
+        return super().get_queryset(request) & templates_of(viewer=text_viewer(request)).order_by()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Changes go through the form below, which checks the variables."""
@@ -97,6 +101,17 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
             "encoding": "GSM 7-bit" if found.encoding == "gsm7" else "UCS-2",
         }
 
+    def get_urls(self) -> list[URLPattern]:
+        preview = self.admin_site.admin_view(self.preview_view)
+        return [path("preview/", preview, name="campaigns_marketingtemplate_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What one contact would read. Needs the right to make templates or to change them."""
+        if not (self.has_add_permission(request) or self.has_edit_permission(request)):
+            raise PermissionDenied
+        context = text_preview(request.POST.get("content", "")[:CONTENT_LENGTH])
+        return TemplateResponse(request, "admin/campaign_preview.html", context)
+
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
@@ -112,7 +127,9 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
             self.log(request, made, ADDITION, _("Created."))
             return _("Saved.")
 
-        answer = self.run_form(request, form=form, run=run, title=_("New text template"), submit=_("Save"))
+        answer = self.run_form(
+            request, form=form, run=run, title=_("New text template"), submit=_("Save"), template=_FORM
+        )
         return HttpResponseRedirect(self.page_url("change", made[0].pk)) if made else answer
 
     def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -128,7 +145,7 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
         form = TextTemplateForm(posted(request), initial={name: getattr(template, name) for name in names})
 
         def run() -> str:
-            text_template_update(template_id=template.pk, viewer=_viewer(request), **form.cleaned_data)
+            text_template_update(template_id=template.pk, viewer=text_viewer(request), **form.cleaned_data)
             self.log(request, [template], CHANGE, _("Changed."))
             return _("Saved.")
 
@@ -138,6 +155,7 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
             run=run,
             title=_("Change %(name)s") % {"name": template.name},
             submit=_("Save"),
+            template=_FORM,
             back=self.page_url("change", template.pk),
         )
 
@@ -147,7 +165,7 @@ class MarketingTemplateAdmin(HistoryAdmin[MarketingTemplate]):
 
         def run() -> str:
             self.log(request, [template], DELETION, _("Deleted."))
-            text_template_delete(template_id=template.pk, viewer=_viewer(request))
+            text_template_delete(template_id=template.pk, viewer=text_viewer(request))
             return _("%(name)s is deleted.") % {"name": template.name}
 
         return self.run_form(
@@ -166,7 +184,7 @@ def _membership(request: HttpRequest) -> Membership | None:
     return membership_of(user, connection.schema_name)
 
 
-def _viewer(request: HttpRequest) -> int | None:
+def text_viewer(request: HttpRequest) -> int | None:
     """Whose private templates are shown: None for all."""
     if role_here(request.user) in _SEE_ALL:
         return None

@@ -15,8 +15,8 @@ from config.admin_base import HistoryAdmin
 from config.admin_decorators import action
 from config.admin_forms import ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
-from contacts.admin.phone_fields import phone_or_error
-from contacts.models import Group, GroupMember, Identity
+from contacts.admin.phone_fields import contacts_of_lines
+from contacts.models import Group, GroupMember
 from contacts.services.groups import group_create, group_delete, group_members_add, group_members_remove, group_update
 
 _MEMBERS: Final = 50
@@ -58,18 +58,7 @@ class NumbersForm(ServiceForm):
 
     def clean_phones(self) -> list[int]:
         """The ids of the contacts; every line that is none is named."""
-        text = self.cleaned_data["phones"].replace(",", "\n").replace(";", "\n")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(lines) > _PASTED_MOST:
-            raise forms.ValidationError(_("At most %(most)s numbers.") % {"most": _PASTED_MOST})
-        phones = {phone_or_error(line, self._country): line for line in lines}
-        rows = Identity.objects.filter(kind=Identity.Kind.PHONE, value__in=phones).values_list("value", "contact_id")
-        found = dict(rows)
-        unknown = [line for phone, line in phones.items() if phone not in found]
-        if unknown:
-            text = _("These are no contacts: %(numbers)s.") % {"numbers": ", ".join(unknown[:10])}
-            raise forms.ValidationError(text)
-        return sorted(found.values())
+        return contacts_of_lines(self.cleaned_data["phones"], self._country, most=_PASTED_MOST)
 
 
 @admin.register(Group, site=organization_site)

@@ -24,9 +24,10 @@ from config.admin_base import ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
+from config.reasons import reason_said
 from contacts.imports.columns import CUSTOM, TARGETS, key_of
 from contacts.imports.files import ENCODINGS
-from contacts.models import ContactImport, CustomField, Group
+from contacts.models import ContactImport, CustomField, Group, ImportProblem
 from contacts.services.import_runs import problems_csv
 from contacts.services.imports import (
     Sample,
@@ -224,6 +225,7 @@ class ContactImportAdmin(ReadOnlyAdmin[ContactImport]):
             back=self.page_url("change", contact_import.pk),
             template="admin/contact_import_columns.html",
             columns=_columns(form, sample),
+            left_out=[header for header, target in zip(sample.columns, _chosen(form), strict=True) if not target],
             reread=RereadForm(initial=_reading(contact_import)),
             is_workbook=contact_import.format == ContactImport.Format.XLSX,
             reread_url=self.page_url("reread", contact_import.pk),
@@ -362,6 +364,11 @@ def _columns(form: MappingForm, sample: Sample) -> list[tuple[str, Any, list[str
     ]
 
 
+def _chosen(form: MappingForm) -> list[str]:
+    """What the form shows for each column, before it is sent and after."""
+    return [str(field.value() or "") for field in form.column_fields]
+
+
 def _reading(contact_import: ContactImport) -> dict[str, Any]:
     return {name: getattr(contact_import, name) for name in ("encoding", "delimiter", "has_header")}
 
@@ -370,5 +377,17 @@ def _context(contact_import: ContactImport) -> dict[str, Any]:
     return {
         "contact_import": contact_import,
         "status_colour": STATUS_COLOURS[contact_import.status],
-        "problem_rows": contact_import.problems.order_by("row")[:_PROBLEMS_SHOWN],
+        "reason": reason_said(contact_import.reason),
+        "problem_rows": [
+            (problem, _value_of(problem, contact_import), reason_said(problem.reason))
+            for problem in contact_import.problems.order_by("row")[:_PROBLEMS_SHOWN]
+        ],
     }
+
+
+def _value_of(problem: ImportProblem, contact_import: ContactImport) -> str:
+    """What the file says in the column of the mistake; "" when it is about several columns or the whole row."""
+    if problem.column not in contact_import.columns:
+        return ""
+    place = contact_import.columns.index(problem.column)
+    return str(problem.cells[place]) if place < len(problem.cells) else ""

@@ -150,3 +150,165 @@ def test_pause_needs_a_reason_which_others_then_read(shop, browser_of):  # noqa:
     assert browser.post(url("cancel", campaign.pk)).status_code == 302
     with tenant_context(organization):
         assert Campaign.objects.get().status == "cancelled"
+
+
+def preview(browser, **fields):
+    return browser.post(url("preview"), fields).content.decode()
+
+
+def test_a_campaign_goes_to_contacts_that_were_chosen_by_their_lines(shop, browser_of):  # noqa: F811
+    organization, channel = shop
+    with tenant_context(organization):
+        faceless = Contact.objects.create(name="No Phone")
+        for phone in ("22961000001", "22961000002"):
+            contact = Contact.objects.get(phone=phone)
+            contact.identities.get_or_create(kind="phone", value=phone)
+    browser = browser_of("manager")
+    refused = browser.post(url("add"), filled(channel, audience_kind="contacts"))
+    assert refused.context["form"].errors == {"contacts": ["is required"]}
+    refused = browser.post(url("add"), filled(channel, audience_kind="contacts", contacts="61009999 · Nobody"))
+    assert refused.context["form"].errors == {"contacts": ["These are no contacts: 61009999 · Nobody."]}
+    lines = f"+22961000001 · Ada Sample\n#{faceless.pk} · No Phone"
+    made = browser.post(url("add"), filled(channel, audience_kind="contacts", contacts=lines))
+    assert made.status_code == 302
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+        chosen = set(campaign.entries.values_list("contact_id", flat=True))
+        assert chosen == {Contact.objects.get(phone="22961000001").pk, faceless.pk}
+    form = browser.get(url("edit", campaign.pk)).context["form"]
+    assert form["contacts"].value().splitlines() == lines.splitlines()
+    assert "Chosen contacts: 2" in browser.get(url("change", campaign.pk)).content.decode()
+
+
+def test_a_text_template_is_copied_into_the_campaign_and_its_use_counted(shop, browser_of):  # noqa: F811
+    from campaigns.models import MarketingTemplate
+    from campaigns.services.text_templates import text_template_create
+
+    organization, channel = shop
+    with tenant_context(organization):
+        kind = MarketingTemplate.Category.values[0]
+        public = text_template_create(name="Offer", content="Only today, {prenom}", category=kind, is_public=True)
+        private = text_template_create(name="Mine", content="Secret", category=kind)
+    browser = browser_of("manager")
+    assert browser.get(url("text", public.pk)).json() == {"text": "Only today, {prenom}"}
+    assert browser.get(url("text", private.pk)).status_code == 404
+    refused = browser.post(url("add"), filled(channel, text="", saved_text=private.pk))
+    assert "saved_text" in refused.context["form"].errors
+    assert browser.post(url("add"), filled(channel, text="", saved_text=public.pk)).status_code == 302
+    with tenant_context(organization):
+        assert Campaign.objects.get().content["text"]["body"] == "Only today, {prenom}"
+        public.refresh_from_db()
+        assert public.usage_count == 1
+
+
+def test_what_the_composer_looks_up_needs_the_right_to_compose(shop, browser_of):  # noqa: F811
+    for role in ("viewer", "sender"):
+        browser = browser_of(role)
+        assert browser.get(url("contacts"), {"q": "Ada"}).status_code == 403
+        assert browser.get(url("text", 1)).status_code == 403
+    manager = browser_of("manager")
+    assert manager.get(url("contacts"), {"q": "Ada"}).json() == {"lines": ["+22961000001 · Ada Sample"]}
+    assert manager.get(url("contacts"), {"q": "+22961000001"}).json() == {"lines": ["+22961000001 · Ada Sample"]}
+    assert manager.get(url("contacts"), {"q": "\x00"}).json() == {"lines": []}
+
+
+def test_the_next_times_are_shown_on_the_clock_of_the_campaigns_zone(shop, browser_of):  # noqa: F811
+    organization, channel = shop
+    browser = browser_of("manager")
+    schedule = {"frequency": "daily", "time": "09:00", "start_date": "2031-01-06", "zone": "Asia/Tokyo"}
+    assert "Mon 6 Jan 2031 09:00" in preview(browser, text="Hi", **schedule)
+    browser.post(url("add"), filled(channel, **schedule))
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+    assert "Mon 6 Jan 2031 09:00" in browser.get(url("change", campaign.pk)).content.decode()
+
+
+def test_the_composer_says_how_many_are_meant(shop, browser_of):  # noqa: F811
+    from contacts.services.groups import group_create, group_members_add
+    from contacts.services.segments import segment_save
+
+    organization, _channel = shop
+    with tenant_context(organization):
+        group = group_create(name="Clients")
+        group_members_add(group_id=group.pk, contact_ids=list(Contact.objects.values_list("pk", flat=True)))
+        segment = segment_save(name="Active", rules={"field": "status", "op": "is", "value": "active"})
+    browser = browser_of("manager")
+    assert "2 recipients" in preview(browser, audience_kind="all")
+    assert "2 recipients" in preview(browser, audience_kind="groups", groups=[group.pk])
+    assert "1 recipient<" in preview(browser, audience_kind="segment", segment=segment.pk)
+    assert "At most 3 recipients" in preview(browser, audience_kind="list", phones="1\n2\n\n3")
+    assert "0 recipients" in preview(browser, audience_kind="groups", groups=["x", "9" * 30])
+    assert "There is no such segment." in preview(browser, audience_kind="segment", segment="999")
+    assert "preview-recipients" not in preview(browser, audience_kind="segment", segment="9" * 30)
+
+
+def test_versions_may_be_templates(shop, browser_of):  # noqa: F811
+    from messaging.models import MessageTemplate
+
+    organization, channel = shop
+    with tenant_context(organization):
+        for name in ("spring", "autumn"):
+            MessageTemplate.objects.create(
+                kind=channel.kind, account_id=channel.account_id, name=name, language="en", category="MARKETING",
+                status="APPROVED", components=[{"type": "BODY", "text": f"{name} for {{{{1}}}}"}],
+            )  # fmt: skip
+    browser = browser_of("manager")
+    given = {
+        "text": "", "template": "spring|en", "parameters": "{prenom}", "percent_b": 40, "template_b": "autumn|en",
+        "parameters_b": "{nom}",
+    }  # fmt: skip
+    shown = preview(browser, channel=channel.pk, **given)
+    assert "spring for &lt;b&gt;Bo&lt;/b&gt;" in shown
+    assert "autumn for &lt;b&gt;Bo&lt;/b&gt;" in shown
+    made = browser.post(url("add"), filled(channel, **given))
+    assert made.status_code == 302, made.context["form"].errors
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+        second = campaign.variants.all()[1]
+        assert (second.percentage, second.content["template"]["name"]) == (40, "autumn")
+    form = browser.get(url("edit", campaign.pk)).context["form"]
+    assert (form["template_b"].value(), form["parameters_b"].value()) == ("autumn|en", "{nom}")
+    assert "autumn (en)" in browser.get(url("change", campaign.pk)).content.decode()
+
+
+def test_the_page_tells_when_its_buttons_are_others_by_the_state_of_its_part(shop, browser_of):  # noqa: F811
+    organization, channel = shop
+    browser = browser_of("manager")
+    browser.post(url("add"), filled(channel))
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+    page = url("change", campaign.pk)
+    assert 'data-live-state="draft 0"' in browser.get(page).content.decode()
+    assert 'data-live-state="draft 0"' in browser.get(f"{page}?part=1").content.decode()
+    browser.post(url("launch", campaign.pk))
+    assert 'data-live-state="running 0"' in browser.get(f"{page}?part=1").content.decode()
+
+
+def test_a_copy_is_opened_and_the_number_of_a_test_remembered(shop, browser_of):  # noqa: F811
+    organization, channel = shop
+    browser = browser_of("manager")
+    browser.post(url("add"), filled(channel))
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+    copied = browser.post(url("duplicate", campaign.pk), {"name": "Again"})
+    with tenant_context(organization):
+        copy = Campaign.objects.exclude(pk=campaign.pk).get()
+    assert (copied["Location"], copy.name) == (url("change", copy.pk), "Again")
+    assert browser.post(url("test_send", campaign.pk), {"to": "+229 61 00 00 01"}).status_code == 302
+    assert browser.get(url("test_send", campaign.pk)).context["form"]["to"].value() == "+229 61 00 00 01"
+
+
+def test_reasons_are_said_in_the_readers_language(monkeypatch) -> None:
+    from config import reasons
+
+    french = {
+        "is required": "est nécessaire",
+        "%(names)s is no variable": "%(names)s n'est pas une variable",
+        "must have %(least)s to %(most)s characters": "doit avoir de %(least)s à %(most)s caractères",
+    }
+    monkeypatch.setattr(reasons, "gettext", lambda text: french.get(text, text))
+    monkeypatch.setattr(reasons, "get_language", lambda: "fr")
+    assert reasons.reason_said("{nope} is no variable") == "{nope} n'est pas une variable"
+    assert reasons.reason_said("must have 1 to 80 characters") == "doit avoir de 1 à 80 caractères"
+    assert reasons.reason_said("Nom is required; is required") == "Nom est nécessaire; est nécessaire"
+    assert reasons.reason_said("quite another") == "quite another"

@@ -1,4 +1,5 @@
-// Shows beside the composer what the text becomes and when it is sent, half a second after the last change.
+// Shows beside the composer what the text becomes and when it is sent, half a second after the last change; and of
+// the form only what the choices so far ask for. Without this script all of it is there, and the server decides.
 (() => {
   "use strict";
   const box = document.querySelector("[data-preview]");
@@ -32,7 +33,81 @@
     field.value = offer.dataset.with;
     renew();
   });
+  // data-shown="frequency !frequency=once": what is not shown is not sent either.
+  const valueOf = (name) => (form.elements[name] && !form.elements[name].disabled ? form.elements[name].value : "");
+  const holds = (condition) => {
+    const isNot = condition.startsWith("!");
+    const [name, value] = condition.replace("!", "").split("=");
+    const found = value === undefined ? valueOf(name) !== "" : valueOf(name) === value;
+    return found !== isNot;
+  };
+  const show = () => {
+    for (const part of form.querySelectorAll("[data-shown]")) {
+      part.hidden = !part.dataset.shown.split(" ").every(holds);
+      for (const input of part.querySelectorAll("input, select, textarea")) input.disabled = part.hidden;
+    }
+  };
+  const saved = form.elements.saved_text;
+  if (saved) {
+    saved.addEventListener("change", async () => {
+      if (!saved.value) return;
+      const compose = saved.closest(".gr-compose");
+      const answer = await fetch(compose.dataset.texts.replace("/0/", `/${encodeURIComponent(saved.value)}/`), { redirect: "error" });
+      if (answer.ok) form.elements.text.value = (await answer.json()).text;
+      renew();
+    });
+  }
+  // Contacts are found by the beginning of their number, name or e-mail, and become lines of the field.
+  const chosen = form.elements.contacts;
+  if (chosen) {
+    const words = chosen.closest(".gr-compose").dataset;
+    const search = document.createElement("input");
+    Object.assign(search, { type: "search", className: "gr-input", placeholder: words.searchLabel, autocomplete: "off" });
+    search.setAttribute("aria-label", words.searchLabel);
+    const found = document.createElement("ul");
+    found.className = "gr-search";
+    found.hidden = true;
+    const add = (line) => {
+      const lines = chosen.value.split("\n").filter((one) => one.trim());
+      if (!lines.includes(line)) chosen.value = [...lines, line].join("\n");
+      search.value = "";
+      found.hidden = true;
+      search.focus();
+      soon();
+    };
+    let wait = 0;
+    let asked = 0;
+    search.addEventListener("input", (event) => {
+      event.stopPropagation();
+      clearTimeout(wait);
+      const number = ++asked;
+      wait = setTimeout(async () => {
+        found.hidden = search.value.trim() === "";
+        if (found.hidden) return;
+        const answer = await fetch(`${words.contacts}?q=${encodeURIComponent(search.value)}`, { redirect: "error" });
+        const lines = answer.ok ? (await answer.json()).lines : [];
+        if (number !== asked) return;
+        found.replaceChildren(...(lines.length ? lines : [words.noneLabel]).map((line) => {
+          const item = document.createElement("li");
+          const offer = document.createElement(lines.length ? "button" : "span");
+          Object.assign(offer, { type: "button", textContent: line });
+          if (lines.length) offer.addEventListener("click", () => add(line));
+          item.append(offer);
+          return item;
+        }));
+      }, 250);
+    });
+    search.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      found.querySelector("button")?.click();
+    });
+    chosen.before(search, found);
+  }
   form.addEventListener("input", soon);
   form.addEventListener("change", soon);
+  form.addEventListener("input", show);
+  form.addEventListener("change", show);
+  show();
   renew();
 })();
