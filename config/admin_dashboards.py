@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from messaging.admin.channel_health import channels_health
+from messaging.admin.channel_health import channels_health, token_trouble
 from messaging.models import Channel
+from messaging.services.token_life import tokens_in_trouble
 from tenants.models import AgendaItem, ChannelHealth, InboundEvent, Organization, SupportAccess
 from tenants.services.organizations import customer_organizations
 from webhooks_app.models import Endpoint
@@ -28,12 +29,14 @@ def organization_dashboard(request: HttpRequest) -> dict[str, Any]:
     webhooks = _webhooks_in_trouble() if request.user.has_perm("webhooks_app.view_endpoint") else []
     if not request.user.has_perm("messaging.view_channel"):
         return {"cards": [], "totals": None, "webhooks": webhooks}
+    tokens = list(tokens_in_trouble()[:TROUBLE_SHOWN])
     trouble_first = Channel.objects.annotate(works=Count("pk", filter=Q(status=Channel.Status.CONNECTED)))
     channels = list(trouble_first.order_by("works", "name")[: CHANNELS_SHOWN + 1])
     health = channels_health(channels=channels)
     names = ("accepted", "sent", "delivered", "failed", "received")
     return {
         "webhooks": webhooks,
+        "tokens": [(channel, text) for channel in tokens if (text := token_trouble(channel))],
         "totals": {name: sum(getattr(item.day, name) for item in health.values()) for name in names},
         "cards": [{"channel": channel, "health": health[channel.pk]} for channel in channels[:CHANNELS_SHOWN]],
         "today": timezone.now().astimezone(UTC),

@@ -158,6 +158,8 @@ def _token(world: World, body: Json) -> Reply:
         raise BadRequest("token is missing")
     if state == "valid":
         world.tokens.revive(token)
+        if "expires_at" in body:
+            world.tokens.ends[token] = int(_digits(body, "expires_at"))
         if "waba_id" in body:
             world.tokens.allow(token, _digits(body, "waba_id"))
     elif state in ("expired", "revoked"):

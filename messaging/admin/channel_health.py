@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils import timezone
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +16,7 @@ from messaging.drivers.base import Capability
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from messaging.reports import QUEUE_COUNTED, ChannelDay, Risk, channel_days, channel_risks, queue_states
+from messaging.services.token_life import WARN_BEFORE, token_is_renewed
 
 _RAISED, _HIGH = 25, 60
 _COLOURS = {"connected": "success", "paused": "danger", "pending": "warning", "disconnected": "default"}
@@ -31,6 +33,8 @@ class ChannelHealth:
     risk_text: str
     warmup_text: str
     status_colour: str
+    # What is wrong with the access token or will be soon; "" when nothing is.
+    token_text: str
 
     @property
     def risk_level(self) -> str:
@@ -57,6 +61,7 @@ def channels_health(*, channels: Iterable[Channel]) -> dict[int, ChannelHealth]:
             risk_text=risk_text(risks[channel.pk]),
             warmup_text=warmup_text(channel),
             status_colour=_COLOURS[channel.status],
+            token_text=token_trouble(channel),
         )
         for channel in rows
     }
@@ -115,6 +120,30 @@ def warmup_text(channel: Channel) -> str:
         "Warm-up, day %(day)s of %(days)s: at most %(count)s messages today. "
         "New numbers that send a lot at once get blocked, so the cap grows day by day."
     ) % {"day": day, "days": len(WARMUP_CAPS), "count": _number(limit)}
+
+
+def token_trouble(channel: Channel) -> str:
+    """What is wrong with the channel's access token or will be soon, and what to do; "" when nothing is."""
+    ends = channel.token_expires_at
+    if channel.token_problem:
+        return _("The access token has a problem: %(problem)s Enter a new one.") % {"problem": channel.token_problem}
+    if ends is None or ends > timezone.now() + WARN_BEFORE:
+        return ""
+    if ends <= timezone.now():
+        return _("The access token has ended. Enter a new one.")
+    if token_is_renewed(channel):
+        return ""
+    return _("The access token ends in %(time)s. Enter a new one before.") % {"time": timeuntil(ends)}
+
+
+def token_text(channel: Channel) -> str:
+    """How long the channel's access token is valid."""
+    if not channel.secrets.get("access_token"):
+        return "–"
+    if channel.token_expires_at is None:
+        return _("no end known")
+    until = date_format(timezone.localtime(channel.token_expires_at), "DATETIME_FORMAT")
+    return _("until %(time)s, renewed by itself") % {"time": until} if token_is_renewed(channel) else until
 
 
 def _number(value: int) -> str:

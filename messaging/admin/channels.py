@@ -21,8 +21,9 @@ from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ReasonForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm, SecretsForm
-from messaging.admin.channel_health import ChannelHealth, channels_health
+from messaging.admin.channel_health import ChannelHealth, channels_health, token_text
 from messaging.admin.pulse import pulse_page
+from messaging.admin.quality_texts import QUALITIES, QUALITY_COLOURS, limit_text
 from messaging.drivers.callbacks import CallbackAbout, CallbackDriver, callback_address
 from messaging.drivers.registry import driver_of, drivers
 from messaging.models import Channel
@@ -58,11 +59,11 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
         (None, {"fields": ("name", "status_label", "status_reason", "number", "kind_label", "created_at")}),
         (
             gettext_lazy("Settings"),
-            {"fields": ("rate", "daily_cap", "enforce_window", "in_doubt_policy", "quality_rating")},
+            {"fields": ("rate", "daily_cap", "enforce_window", "in_doubt_policy", "quality", "messaging_limit")},
         ),
         (
             gettext_lazy("Connection"),
-            {"fields": ("public_id", "external_id", "account_id", "secrets_set"), "classes": ("collapse",)},
+            {"fields": ("public_id", "external_id", "account_id", "token", "secrets_set"), "classes": ("collapse",)},
         ),
     )
     actions_detail = ("test_send", "pause", "resume", "settings", "new_secrets", "addresses")
@@ -129,6 +130,19 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     @display(description=gettext_lazy("risk"), label={"low": "success", "raised": "warning", "high": "danger"})
     def risk(self, obj: Any) -> tuple[str, str]:
         return obj.health.risk_level, str(obj.health.risk)
+
+    @display(description=gettext_lazy("quality"), label=QUALITY_COLOURS)
+    def quality(self, obj: Channel) -> tuple[str, str]:
+        """The provider's rating in words; one that is new to us as it is."""
+        return obj.quality_rating, str(QUALITIES.get(obj.quality_rating, obj.quality_rating)) or "–"
+
+    @display(description=gettext_lazy("people to write to first, in 24 hours"))
+    def messaging_limit(self, obj: Channel) -> str:
+        return limit_text(str(obj.config.get("messaging_limit") or ""))
+
+    @display(description=gettext_lazy("access token valid"))
+    def token(self, obj: Channel) -> str:
+        return token_text(obj)
 
     @display(description=gettext_lazy("secrets"))
     def secrets_set(self, obj: Channel) -> str:

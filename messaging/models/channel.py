@@ -79,6 +79,12 @@ class Channel(models.Model):
     # The provider's times of the newest news about the quality and the limit: what is older changes nothing.
     quality_at = models.DateTimeField(null=True, editable=False)
     limit_at = models.DateTimeField(null=True, editable=False)
+    # Since when the access token is in force here, when it ends (null: never, or not known), and what is wrong with it.
+    token_at = models.DateTimeField(null=True, editable=False)
+    token_expires_at = models.DateTimeField(_("token valid until"), null=True, editable=False)
+    token_problem = models.CharField(
+        _("problem of the token"), max_length=300, blank=True, db_default="", editable=False
+    )
     first_live_send_at = models.DateTimeField(_("first live send"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

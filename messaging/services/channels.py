@@ -24,6 +24,7 @@ from messaging.drivers.base import PHONE, Capability, ChannelInfo, ContentError,
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from messaging.provider_calls import info_of
+from messaging.services.token_life import token_watch
 from tenants.agenda import LANE
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput, NotFound
@@ -175,6 +176,7 @@ def channel_create(
                 is_sandbox=is_sandbox,
                 rate_per_second=rate_per_second,
                 enforce_window=not is_sandbox if enforce_window is None else enforce_window,
+                token_at=timezone.now(),
             )
             for route_kind, value, channel_id in _routes(channel):
                 InboundRoute.objects.get_or_create(
@@ -186,6 +188,7 @@ def channel_create(
             AgendaItem.objects.create(schema=organization.schema_name, kind=LANE, key=str(channel.pk))
             shown = {"name": name, "kind": kind, "external_id": external_id, "account_id": account_id}
             channel_health_note(channel_id=channel.pk)
+            token_watch(channel=channel)
             audit_record(action="channel.created", subject=channel, new=shown)
     except IntegrityError as error:
         raise Conflict(
@@ -293,6 +296,9 @@ def channel_update(*, channel_id: int, changed: Mapping[str, Any]) -> None:
         before, after = differences(old, columns | chosen)
         if after:
             audit_record(action="channel.updated", subject=channel, old=before, new=after)
+        if chosen:
+            # Where the token comes from is a setting.
+            token_watch(channel=Channel.objects.get(pk=channel_id))
 
 
 def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> None:
@@ -310,7 +316,10 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
             driver.check(info_of(locked))
         except ContentError as error:
             raise InvalidInput("invalid_settings", "These settings cannot work.", error.fields) from error
-        locked.save(update_fields=["secrets"])
+        if secrets.get("access_token"):
+            locked.token_at, locked.token_expires_at, locked.token_problem = timezone.now(), None, ""
+            token_watch(channel=locked)
+        locked.save(update_fields=["secrets", "token_at", "token_expires_at", "token_problem"])
         audit_record(action="channel.secrets_replaced", subject=channel, new={"names": sorted(secrets)})
 
 

@@ -40,6 +40,8 @@ async def _answer(world: World, request: Request, parts: list[str]) -> Reply:
             return tokens.exchange_code(world, request)
         case ["debug_token"] if request.method == "GET":
             return tokens.debug_token(world, request)
+        case ["refresh_access_token"] if request.method == "GET":
+            return tokens.refresh_token(world, request)
         case [app_id, "subscriptions"] if request.method == "POST":
             return await _app_subscription(world, request, app_id)
     token = tokens.token_of(request)

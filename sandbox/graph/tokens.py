@@ -20,6 +20,8 @@ PAGE_SCOPES = [
     *("instagram_basic", "instagram_manage_messages"),
 ]
 EXPIRED, REVOKED = 463, 460
+# Instagram's own login, in seconds.
+REFRESH_AGE, REFRESHED_LIFE = 86_400, 5_184_000
 
 
 class Tokens:
@@ -29,6 +31,9 @@ class Tokens:
         self.wabas_of: dict[str, set[str]] = {}
         self.dead: dict[str, int] = {}
         self.issued: dict[str, int] = {}
+        # Token -> when it ends; those that are not here never do.
+        self.ends: dict[str, int] = {}
+        self.count = 0
 
     def allow(self, token: str, waba_id: str) -> None:
         self.wabas_of.setdefault(token, set()).add(waba_id)
@@ -41,13 +46,14 @@ class Tokens:
         self.dead.pop(token, None)
 
     def valid(self, token: str) -> bool:
-        return token not in self.dead and (token.startswith(SANDBOX_PREFIX) or token in self.wabas_of)
+        known = token.startswith(SANDBOX_PREFIX) or token in self.wabas_of
+        return known and token not in self.dead and self.ends.get(token, time.time() + 1) > time.time()
 
     def check(self, token: str) -> None:
         """Raises the error that Meta gives for a missing, unknown, expired or revoked token."""
         if not token:
             raise GraphError(200)
-        subcode = self.dead.get(token)
+        subcode = self.dead.get(token, EXPIRED if self.ends.get(token, time.time() + 1) <= time.time() else None)
         if subcode == EXPIRED:
             moment = time.strftime("%A, %d-%b-%y %H:%M:%S UTC", time.gmtime())
             raise GraphError(
@@ -93,6 +99,22 @@ def exchange_code(world: World, request: Request) -> Reply:
     return json_reply({"access_token": token, "token_type": "bearer"})
 
 
+def refresh_token(world: World, request: Request) -> Reply:
+    """GET /refresh_access_token of Instagram's own login: a token that is a day old becomes one of 60 days."""
+    query = request.query
+    if query.get("grant_type") != "ig_refresh_token":
+        raise GraphError(100, message="Invalid parameter: grant_type", bare=True)
+    token = query.get("access_token", "")
+    world.tokens.check(token)
+    now = int(time.time())
+    if now - world.tokens.issued.get(token, 0) < REFRESH_AGE:
+        raise GraphError(100, message="The access token must be at least 24 hours old to be refreshed.", bare=True)
+    world.tokens.count += 1
+    fresh = f"{SANDBOX_PREFIX}-ig-{world.tokens.count}-{now}"
+    world.tokens.issued[fresh], world.tokens.ends[fresh] = now, now + REFRESHED_LIFE
+    return json_reply({"access_token": fresh, "token_type": "bearer", "expires_in": REFRESHED_LIFE})
+
+
 def debug_token(world: World, request: Request) -> Reply:
     """GET /debug_token; an invalid token is answered with 200 and is_valid false."""
     caller = token_of(request)
@@ -116,7 +138,7 @@ def debug_token(world: World, request: Request) -> Reply:
         "type": "SYSTEM_USER",
         "application": "Sandbox",
         "data_access_expires_at": 0,
-        "expires_at": 0,
+        "expires_at": world.tokens.ends.get(token, 0),
         "is_valid": True,
         "issued_at": world.tokens.issued.get(token, int(world.started)),
         "scopes": scopes,

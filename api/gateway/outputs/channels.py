@@ -21,6 +21,10 @@ class ChannelRow(Output):
         "statusReason": "Why it is not connected.",
         "phoneNumber": "Digits with the country code.",
         "systemUserAccessToken": "Masked: whether one is stored.",
+        "messagingLimit": "How many people may be written to first in 24 hours, in Meta's words, when it told.",
+        "tokenExpiresAt": "When the access token ends; null: never, or not known. Tokens of Instagram's own login are "
+        "renewed before.",
+        "tokenProblem": "Why the token does not work or could not be renewed.",
         "messagesPerSecond": "How fast this channel sends; 0: no limit.",
     }
 
@@ -36,6 +40,9 @@ class ChannelRow(Output):
     wabaId: str | None
     systemUserAccessToken: str | None
     qualityRating: str | None
+    messagingLimit: str | None
+    tokenExpiresAt: datetime | None
+    tokenProblem: str | None
     messagesPerSecond: int
     sandbox: bool
     createdAt: datetime

@@ -115,7 +115,7 @@ def _from_link(call: Call) -> MediaFile:
 def _from_form(request: HttpRequest) -> MediaFile:
     """An upload; Django keeps large ones on the disk while it reads them."""
     given = FileForm.read(_form(request).dict() | request.FILES.dict())
-    upload: UploadedFile = given.file
+    upload: UploadedFile[bytes] = given.file
     assert upload.file is not None
     return file_create(
         source=upload.file,

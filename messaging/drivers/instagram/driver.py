@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from messaging.drivers.base import AddressKind, ChannelInfo, ChannelSetting
 from messaging.drivers.instagram import webhook
 from messaging.drivers.instagram.config import LOGIN_SETTING, is_instagram_login
+from messaging.drivers.instagram.token import InstagramTokens
 from messaging.drivers.meta.chat_connect import InstagramConnect
 from messaging.drivers.meta.chat_content import TextLimit
 from messaging.drivers.meta.chat_driver import HUMAN_AGENT_SETTING, ChatDriver
 from messaging.drivers.meta.graph import graph_url
 
 
-class InstagramDriver(ChatDriver, InstagramConnect):
+class InstagramDriver(InstagramTokens, ChatDriver, InstagramConnect):
     """One instance serves all accounts. The channel's provider id is the account's, its account the page's."""
 
     kind: ClassVar[str] = "instagram"
