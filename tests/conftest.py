@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 from django_tenants.utils import get_public_schema_name, tenant_context
@@ -24,6 +25,10 @@ _PUBLIC_TABLES = (
 )
 _KEPT_TABLES = ("django_migrations", "otp_otppolicy")
 
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("griot", deadline=None)
+hypothesis.settings.load_profile("griot")
 
 # Whole platforms, kills and browsers: begun first, so that no process is left alone with them at the end.
 _LONG = ("live", "faults", "browser", "campaigns/test_killed_workers.py", "webhooks_app/test_many_endpoints.py")

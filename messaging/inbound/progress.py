@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -59,9 +59,9 @@ def progress_after(before: Progress, reports: Sequence[StatusUpdate]) -> Progres
     code, reason, failed_at = _failure(before, reports) if status == "failed" else ("", "", None)
     if status == before.status != "failed":
         code, reason = before.error_code, before.error_reason
-    return replace(
-        before,
+    return Progress(
         status=status,
+        queued_at=before.queued_at,
         provider_id=before.provider_id or min(report.provider_id for report in reports),
         sent_at=_earliest(before, before.sent_at, reports, 0),
         delivered_at=_earliest(before, before.delivered_at, reports, RANKS["delivered"]),

@@ -7,72 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import structlog
+from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from billing.services.outcomes import messages_credit
+from config.postgresql.statements import statement_cursor
 from contacts.services.suppressions import marketing_stop
 from messaging.drivers.base import StatusUpdate
 from messaging.inbound.progress import Progress, is_new_failure, progress_after, transitions
+from messaging.inbound.statuses_sql import read_statement, write_statement
 from messaging.models.message import OPEN_STATUSES
 from messaging.services.counters import counts_note
 from tenants.connection import connection
-from webhooks_app.services.events import message_events_publish
+from webhooks_app.services.events import events_told
 
 log = structlog.get_logger(__name__)
 
-# Locked in the order of the id, as the engine does: two batches with the same messages wait, they do not deadlock.
-_READ = """
-SELECT id, uuid::text, attempts, address, status, queued_at, provider_id, sent_at, delivered_at, read_at, failed_at,
-       error_code, error_reason, campaign_run_id, campaign_variant_id, credit_state
-FROM messaging_message
-WHERE id IN (
-    SELECT id FROM messaging_message
-    WHERE uuid = ANY(%(uuids)s::uuid[]) AND channel_id = %(channel)s AND direction = 'out'
-    UNION
-    SELECT id FROM messaging_message
-    WHERE channel_id = %(channel)s AND provider_id = ANY(%(provider_ids)s::text[]) AND provider_id IS NOT NULL
-      AND direction = 'out')
-ORDER BY id FOR UPDATE
-"""
-
-# What a one-time password's body becomes once it is out; the engine's settle statement writes the same.
-_WRITE = """
-UPDATE messaging_message message
-SET status = row.status, provider_id = row.provider_id, sent_at = row.sent_at, delivered_at = row.delivered_at,
-    read_at = row.read_at, failed_at = row.failed_at, error_code = row.error_code, error_reason = row.error_reason,
-    due_at = NULL,
-    content = CASE WHEN message.is_sensitive THEN '{"type": "text", "text": {"body": "••••••"}}'::jsonb
-                   ELSE message.content END
-FROM unnest(%(ids)s::bigint[], %(statuses)s::text[], %(provider_ids)s::text[], %(sent)s::timestamptz[],
-            %(delivered)s::timestamptz[], %(read)s::timestamptz[], %(failed)s::timestamptz[], %(codes)s::text[],
-            %(reasons)s::text[])
-     AS row(id, status, provider_id, sent_at, delivered_at, read_at, failed_at, error_code, error_reason)
-WHERE message.id = row.id
-"""
-
 # Milestones that are events of the catalogue.
 _TOLD = frozenset({"sent", "delivered", "read", "failed"})
-
-_COUNT = """
-INSERT INTO messaging_channelcount (channel_id, hour, metric, count)
-SELECT %(channel)s, date_trunc('hour', now()), metric, count
-FROM unnest(%(metrics)s::text[], %(counts)s::bigint[]) AS row(metric, count)
-"""
-
-_COUNT_RUNS = """
-INSERT INTO messaging_runcount (run_id, variant_id, minute, metric, count)
-SELECT run, variant, date_trunc('minute', now()), metric, count
-FROM unnest(%(runs)s::bigint[], %(variants)s::bigint[], %(metrics)s::text[], %(counts)s::bigint[])
-     AS row(run, variant, metric, count)
-"""
-
-_RESOLVED = """
-INSERT INTO messaging_sendattempt (message_id, number, outcome, code, reason)
-SELECT id, number, 'resolved', 'echo', reason
-FROM unnest(%(ids)s::bigint[], %(numbers)s::int[], %(reasons)s::text[]) AS row(id, number, reason)
-"""
 
 
 @dataclass(slots=True)
@@ -151,15 +106,14 @@ def _apply(channel_id: int, updates: Sequence[StatusUpdate]) -> StatusOutcome:
 
 def _read(channel_id: int, updates: Sequence[StatusUpdate]) -> tuple[list[_Row], int]:
     """The messages that the reports are about, locked, each with its reports; and how many reports found none."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _READ,
-            {
-                "channel": channel_id,
-                "uuids": list({update.uuid for update in updates if update.uuid}),
-                "provider_ids": list({update.provider_id for update in updates}),
-            },
-        )
+    params = {
+        "channel": channel_id,
+        "uuids": _json(list({update.uuid for update in updates if update.uuid})),
+        # No text of the database holds a NUL, so no message has such an id.
+        "provider_ids": _json(list({update.provider_id for update in updates if "\x00" not in update.provider_id})),
+    }
+    with statement_cursor() as cursor:
+        cursor.execute(read_statement(connection.schema_name), params, prepare=settings.DATABASE_PREPARE)
         found = cursor.fetchall()
     by_uuid: dict[str, _Row] = {}
     by_provider_id: dict[str, _Row] = {}
@@ -211,33 +165,45 @@ def _note_failure(row: _Row, after: Progress, changes: _Changes, outcome: Status
 
 def _write(channel_id: int, changes: _Changes) -> None:
     rows = changes.rows
-    after = [progress for _, progress in rows]
-    counts = {metric: count for metric, count in changes.counts.items() if count}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITE,
-            {
-                "ids": [row.id for row, _ in rows],
-                "statuses": [progress.status for progress in after],
-                "provider_ids": [progress.provider_id for progress in after],
-                "sent": [progress.sent_at for progress in after],
-                "delivered": [progress.delivered_at for progress in after],
-                "read": [progress.read_at for progress in after],
-                "failed": [progress.failed_at for progress in after],
-                "codes": [progress.error_code for progress in after],
-                "reasons": [progress.error_reason for progress in after],
-            },
-        )
-        if counts:
-            cursor.execute(_COUNT, {"channel": channel_id, "metrics": list(counts), "counts": list(counts.values())})
-        _count_runs(cursor, changes.run_counts)
-        resolved = _resolved(rows)
-        if resolved["ids"]:
-            cursor.execute(_RESOLVED, resolved)
-    message_events_publish(events=_events(rows))
+    params = {
+        "channel": channel_id,
+        "rows": _json([_columns(row.id, after) for row, after in rows]),
+        "counts": _json({metric: count for metric, count in changes.counts.items() if count}),
+        "run_counts": _json(
+            [
+                {"run": run, "variant": variant, "metric": metric, "count": count}
+                for (run, variant, metric), count in changes.run_counts.items()
+                if count
+            ]
+        ),
+        "resolved": _json(_resolved(rows)),
+        "events": _json(_events(rows)),
+    }
+    with statement_cursor() as cursor:
+        cursor.execute(write_statement(connection.schema_name), params, prepare=settings.DATABASE_PREPARE)
+        told = cursor.fetchone()
+    events_told(endpoint_ids=told[0] if told else None)
     if changes.opt_outs:
         marketing_stop(addresses=changes.opt_outs, at=timezone.now(), note="Reported by the provider")
     _credit(channel_id, rows)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _columns(id_: int, after: Progress) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "status": after.status,
+        "provider_id": after.provider_id,
+        "sent_at": after.sent_at,
+        "delivered_at": after.delivered_at,
+        "read_at": after.read_at,
+        "failed_at": after.failed_at,
+        "error_code": after.error_code,
+        "error_reason": after.error_reason,
+    }
 
 
 def _credit(channel_id: int, rows: list[tuple[_Row, Progress]]) -> None:
@@ -251,28 +217,20 @@ def _credit(channel_id: int, rows: list[tuple[_Row, Progress]]) -> None:
         )
 
 
-def _count_runs(cursor: Any, counts: Counter[tuple[int, int, str]]) -> None:
-    changed = [(*key, count) for key, count in counts.items() if count]
-    if changed:
-        names = ("runs", "variants", "metrics", "counts")
-        cursor.execute(_COUNT_RUNS, dict(zip(names, map(list, zip(*changed, strict=True)), strict=True)))
-
-
-def _events(rows: list[tuple[_Row, Progress]]) -> list[tuple[int, str]]:
+def _events(rows: list[tuple[_Row, Progress]]) -> list[dict[str, Any]]:
     """What each message newly went through, in the order of its life."""
     return [
-        (row.id, f"message.{milestone}")
+        {"id": row.id, "type": f"message.{milestone}", "place": place}
         for row, after in rows
-        for milestone, count in transitions(row.before, after).items()
+        for place, (milestone, count) in enumerate(transitions(row.before, after).items())
         if count > 0 and milestone in _TOLD
     ]
 
 
-def _resolved(rows: list[tuple[_Row, Progress]]) -> dict[str, Any]:
+def _resolved(rows: list[tuple[_Row, Progress]]) -> list[dict[str, Any]]:
     """Messages whose outcome was in doubt until now."""
-    doubtful = [(row, after) for row, after in rows if row.before.status == "in_doubt"]
-    return {
-        "ids": [row.id for row, _ in doubtful],
-        "numbers": [row.attempts for row, _ in doubtful],
-        "reasons": [f"The provider reports that it is {after.status}." for _, after in doubtful],
-    }
+    return [
+        {"id": row.id, "number": row.attempts, "reason": f"The provider reports that it is {after.status}."}
+        for row, after in rows
+        if row.before.status == "in_doubt"
+    ]

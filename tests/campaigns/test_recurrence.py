@@ -175,7 +175,7 @@ zones = st.sampled_from([ZoneInfo(name) for name in ZONES])
 moments = st.datetimes(datetime(2014, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rules(), zones, moments)
 def test_the_next_one_is_strictly_after_and_steps_make_the_same_list(rule, zone, after):
     listed = next_occurrences(rule, zone, after, 12)
@@ -189,7 +189,7 @@ def test_the_next_one_is_strictly_after_and_steps_make_the_same_list(rule, zone,
     assert len(set(listed)) == len(listed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rules(), zones, moments, st.integers(0, 10**8))
 def test_any_later_question_before_the_answer_has_the_same_answer(rule, zone, after, seconds):
     following = next_occurrence(rule, zone, after)
@@ -199,7 +199,7 @@ def test_any_later_question_before_the_answer_has_the_same_answer(rule, zone, af
         assert next_occurrence(rule, zone, between) == following
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rules(), zones, moments)
 def test_the_clock_shows_the_rules_time_except_after_a_gap(rule, zone, after):
     for instant in next_occurrences(rule, zone, after, 12):
@@ -210,7 +210,7 @@ def test_the_clock_shows_the_rules_time_except_after_a_gap(rule, zone, after):
             assert before.replace(tzinfo=None) < datetime.combine(local.date(), rule.time) or local.time() == time.min
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(zones, st.integers(2016, 2031), st.times(), st.integers(1, 9))
 def test_a_year_has_as_many_fires_as_days(zone, year, clock, interval):
     rule = Rule(Frequency.DAILY, time(clock.hour, clock.minute), date(year, 1, 1), date(year, 12, 31), interval)

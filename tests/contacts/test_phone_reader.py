@@ -46,7 +46,7 @@ prefixes = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(prefix=prefixes, rest=digits, country=st.sampled_from((*COUNTRIES, "ZZ")))
 @example(prefix="229", rest="96123456", country="BJ")
 @example(prefix="+229", rest="96123456", country="BJ")
@@ -55,7 +55,7 @@ def test_any_digits_are_read_alike(prefix, rest, country):
     assert_same(prefix + rest, country)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(text=st.text("0123456789+ .-()/x\u0664\u00a0\t", max_size=24), country=st.sampled_from(COUNTRIES))
 def test_any_writing_is_read_alike(text, country):
     assert_same(text, country)

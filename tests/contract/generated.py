@@ -48,7 +48,6 @@ def answers_checked(
 
     bounded = settings(
         max_examples=examples,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

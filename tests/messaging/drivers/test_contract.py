@@ -67,7 +67,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=20,
 )
-fuzz = hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzz = hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 pytestmark = pytest.mark.parametrize("driver", ALL, ids=lambda driver: driver.kind)
 
 

@@ -259,12 +259,27 @@ def test_a_status_that_the_database_refuses_does_not_hold_up_the_others(
     live: Any, feed: Make, make_message: Make, reread: Make, counters: Make
 ) -> None:
     organization, channel, *_ = live
+    good, other = make_message(organization, channel), make_message(organization, channel)
+    told = [
+        status("wamid.\x00", "sent", uuid=str(other.uuid)),
+        status("wamid.K", "sent", uuid=str(good.uuid)),
+    ]
+    event = feed(body(change(channel.external_id, statuses=told)))
+    assert reread(organization, good).status == "sent"
+    assert reread(organization, other).status == "processing"
+    assert [problem["code"] for problem in event.problems] == ["error"]
+    assert counters(organization) == {"sent": 1}
+
+
+def test_an_id_that_no_text_can_hold_belongs_to_no_message(
+    live: Any, feed: Make, make_message: Make, reread: Make
+) -> None:
+    organization, channel, *_ = live
     good = make_message(organization, channel)
     told = [status("wamid.\x00", "sent"), status("wamid.K", "sent", uuid=str(good.uuid))]
     event = feed(body(change(channel.external_id, statuses=told)))
     assert reread(organization, good).status == "sent"
-    assert [problem["code"] for problem in event.problems] == ["error"]
-    assert counters(organization) == {"sent": 1}
+    assert [problem["code"] for problem in event.problems] == ["unknown_message"]
 
 
 @pytest.mark.parametrize("first", ["webhook", "engine"])
