@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from billing.models import DIGITS, PLACES
 from tenants.errors import InvalidInput, LimitReached
 
@@ -15,17 +17,17 @@ _STEP: Final = Decimal(1).scaleb(-PLACES)
 def amount_read(value: object, *, field: str = "amount", negative: bool = False) -> Decimal:
     """`value` as an amount that is not zero. Raises `InvalidInput` invalid_amount naming `field`."""
     if isinstance(value, bool) or not isinstance(value, (int, str, float, Decimal)):
-        raise _refusal(field, "must be a number")
+        raise _refusal(field, _("must be a number"))
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        raise _refusal(field, "must be a number") from None
+        raise _refusal(field, _("must be a number")) from None
     if not amount.is_finite() or abs(amount) >= MOST:
-        raise _refusal(field, f"must be less than {MOST:,}")
+        raise _refusal(field, _("must be less than %(most)s") % {"most": f"{MOST:,}"})
     if amount != amount.quantize(_STEP):
-        raise _refusal(field, f"may have {PLACES} decimal places")
+        raise _refusal(field, _("may have %(places)s decimal places") % {"places": PLACES})
     if amount == 0 or (amount < 0 and not negative):
-        raise _refusal(field, "must not be zero" if negative else "must be more than zero")
+        raise _refusal(field, _("must not be zero") if negative else _("must be more than zero"))
     return amount
 
 
@@ -42,4 +44,4 @@ def insufficient(*, needed: Decimal, available: Decimal) -> LimitReached:
 
 
 def _refusal(field: str, why: str) -> InvalidInput:
-    return InvalidInput("invalid_amount", f"The amount {why}.", {field: why})
+    return InvalidInput("invalid_amount", _("The amount %(why)s.") % {"why": why}, {field: why})

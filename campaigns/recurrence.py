@@ -19,6 +19,8 @@ from itertools import count, islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 # Day of the month that stands for the last one, whatever its number.
 LAST_DAY: Final = -1
 MAX_INTERVAL: Final = 366
@@ -95,20 +97,20 @@ def wall_clock_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 def _problems(rule: Rule) -> Iterator[tuple[str, str]]:
     if rule.time.second or rule.time.microsecond or rule.time.tzinfo is not None:
-        yield "time", "must be hours and minutes"
+        yield "time", _("must be hours and minutes")
     if not 1 <= rule.interval <= MAX_INTERVAL:
-        yield "interval", f"must be 1 to {MAX_INTERVAL}"
+        yield "interval", _("must be 1 to %(most)s") % {"most": MAX_INTERVAL}
     if rule.end_date is not None and rule.end_date < rule.start_date:
-        yield "end_date", "is before the start"
+        yield "end_date", _("is before the start")
     if any(not 0 <= day <= 6 for day in rule.weekdays):
-        yield "weekdays", "must be 0 (Sunday) to 6 (Saturday)"
+        yield "weekdays", _("must be 0 (Sunday) to 6 (Saturday)")
     elif rule.weekdays and rule.frequency != Frequency.WEEKLY:
-        yield "weekdays", "belong to weekly rules only"
+        yield "weekdays", _("belong to weekly rules only")
     if rule.day_of_month is not None:
         if rule.frequency != Frequency.MONTHLY:
-            yield "day_of_month", "belongs to monthly rules only"
+            yield "day_of_month", _("belongs to monthly rules only")
         elif rule.day_of_month != LAST_DAY and not 1 <= rule.day_of_month <= 31:
-            yield "day_of_month", "must be 1 to 31, or the last day"
+            yield "day_of_month", _("must be 1 to 31, or the last day")
 
 
 def _instants(rule: Rule, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 import certifi
 import urllib3
 from django.conf import settings
+from django.utils.translation import gettext as _
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tenants.errors import InvalidInput, ServiceError
@@ -98,24 +99,24 @@ def resolve_public(url: str, *, allowed_networks: Sequence[Network] = ()) -> Pin
     `allowed_networks` may be reached although they are private. When a name has several addresses, all must be allowed.
     """
     if len(url) > URL_LENGTH or _ODD.search(url):
-        raise UrlRefused("The URL is too long or has characters that a URL cannot have.")
+        raise UrlRefused(_("The URL is too long or has characters that a URL cannot have."))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UrlRefused("The URL cannot be read.") from error
+        raise UrlRefused(_("The URL cannot be read.")) from error
     if parts.scheme not in _PORTS:
-        raise UrlRefused("Only http and https URLs can be fetched.")
+        raise UrlRefused(_("Only http and https URLs can be fetched."))
     if parts.username is not None or parts.password is not None:
-        raise UrlRefused("A URL with a user name or password is not allowed.")
+        raise UrlRefused(_("A URL with a user name or password is not allowed."))
     if port == 0:
-        raise UrlRefused("The URL cannot be read.")
+        raise UrlRefused(_("The URL cannot be read."))
     host = _host(parts.hostname)
     port = port or _PORTS[parts.scheme]
     addresses = _addresses(host, port)
     for address in addresses:
         if not _is_allowed(address, allowed_networks):
-            raise UrlRefused("The URL leads to an address that is not public.")
+            raise UrlRefused(_("The URL leads to an address that is not public."))
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]")
@@ -220,13 +221,13 @@ def _too_large(max_bytes: int) -> FetchFailed:
 def _host(name: str | None) -> str:
     """The host as it is looked up: ASCII, lower case, never a number in disguise (decimal, octal, hex, short)."""
     if not name:
-        raise UrlRefused("The URL names no host.")
+        raise UrlRefused(_("The URL names no host."))
     if ":" in name:
         return name
     try:
         host = name.encode("idna").decode().lower().rstrip(".")
     except UnicodeError as error:
-        raise UrlRefused("The URL names no host.") from error
+        raise UrlRefused(_("The URL names no host.")) from error
     try:
         return str(ipaddress.IPv4Address(host))
     except ValueError:
@@ -234,9 +235,9 @@ def _host(name: str | None) -> str:
     labels = host.split(".")
     last = labels[-1]
     if last.isdigit() or re.fullmatch(r"0x[0-9a-f]*", last):
-        raise UrlRefused("The URL's host is a number that is no IP address.")
+        raise UrlRefused(_("The URL's host is a number that is no IP address."))
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise UrlRefused("The URL names no host.")
+        raise UrlRefused(_("The URL names no host."))
     return host
 
 
@@ -248,11 +249,11 @@ def _addresses(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise UrlRefused("The URL's host does not exist.") from error
+        raise UrlRefused(_("The URL's host does not exist.")) from error
     # An IPv6 scope (fe80::1%eth0) is no part of the address.
     texts = dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found)
     if not texts:
-        raise UrlRefused("The URL's host does not exist.")
+        raise UrlRefused(_("The URL's host does not exist."))
     return [ipaddress.ip_address(text) for text in texts]
 
 

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 
 import phonenumbers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from phonenumbers import NumberParseException
 
 # Letters would be read as a vanity number (1-800-FLOWERS), which nobody means here.
@@ -17,11 +19,11 @@ class BadPhone(ValueError):
 
 
 _REASONS = {
-    NumberParseException.INVALID_COUNTRY_CODE: "has an unknown country code",
-    NumberParseException.NOT_A_NUMBER: "is not a phone number",
-    NumberParseException.TOO_SHORT_AFTER_IDD: "is too short",
-    NumberParseException.TOO_SHORT_NSN: "is too short",
-    NumberParseException.TOO_LONG: "is too long",
+    NumberParseException.INVALID_COUNTRY_CODE: gettext_lazy("has an unknown country code"),
+    NumberParseException.NOT_A_NUMBER: gettext_lazy("is not a phone number"),
+    NumberParseException.TOO_SHORT_AFTER_IDD: gettext_lazy("is too short"),
+    NumberParseException.TOO_SHORT_NSN: gettext_lazy("is too short"),
+    NumberParseException.TOO_LONG: gettext_lazy("is too long"),
 }
 
 # Country code -> national numbers in a form before the last renumbering, which address books and accounts at the
@@ -42,9 +44,9 @@ def phone_normalise(value: str, country: str) -> str:
     """
     text = value.strip()
     if not 3 <= len(text) <= 32:
-        raise BadPhone("must have 8 to 20 characters")
+        raise BadPhone(_("must have 8 to 20 characters"))
     if _STRANGE.search(text):
-        raise BadPhone("is not a phone number")
+        raise BadPhone(_("is not a phone number"))
     if is_former_number(text):
         return text
     if text.startswith("00"):
@@ -72,12 +74,12 @@ def _parse(text: str, country: str | None) -> phonenumbers.PhoneNumber:
     try:
         return phonenumbers.parse(text, country)
     except NumberParseException as error:
-        raise BadPhone(_REASONS.get(error.error_type, "is not a phone number")) from error
+        raise BadPhone(str(_REASONS.get(error.error_type, _("is not a phone number")))) from error
 
 
 def _digits(number: phonenumbers.PhoneNumber) -> str:
     if not _can_exist(number):
-        raise BadPhone("does not have the length of a number of its country")
+        raise BadPhone(_("does not have the length of a number of its country"))
     return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
 
 

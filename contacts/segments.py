@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from contacts.services.custom_fields import FieldRule
 from tenants.errors import InvalidInput
 
@@ -114,21 +116,21 @@ def segment_compile(rules: Any, *, custom: Mapping[str, FieldRule]) -> Condition
     compiler = _Compiler(custom)
     condition = compiler.rule(rules, "rules")
     if compiler.problems:
-        raise InvalidInput("invalid_segment", "The segment's rules cannot be used.", compiler.problems)
+        raise InvalidInput("invalid_segment", _("The segment's rules cannot be used."), compiler.problems)
     return condition
 
 
 def _string(value: Any) -> str:
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise ValueError("is required")
+        raise ValueError(_("is required"))
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise ValueError("must be a text")
+        raise ValueError(_("must be a text"))
     return str(value).strip().replace("\x00", "")[:200]
 
 
 def _strings(value: Any) -> list[str]:
     if not isinstance(value, list) or not 1 <= len(value) <= 1000:
-        raise ValueError("must be a list of 1 to 1000 texts")
+        raise ValueError(_("must be a list of 1 to 1000 texts"))
     return [_string(entry).lower() for entry in value]
 
 
@@ -138,7 +140,7 @@ def _pattern(value: Any) -> str:
 
 def _days(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 3650:
-        raise ValueError("must be a number of days from 1 to 3650")
+        raise ValueError(_("must be a number of days from 1 to 3650"))
     return value
 
 
@@ -146,24 +148,24 @@ def _day(value: Any) -> date:
     try:
         return date.fromisoformat(value)
     except (ValueError, TypeError) as error:
-        raise ValueError("must be a date, YYYY-MM-DD") from error
+        raise ValueError(_("must be a date, YYYY-MM-DD")) from error
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a number")
+        raise ValueError(_("must be a number"))
     return float(value)
 
 
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("must be true or false")
+        raise ValueError(_("must be true or false"))
     return value
 
 
 def _id(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**63:
-        raise ValueError("must be a group's id")
+        raise ValueError(_("must be a group's id"))
     return value
 
 
@@ -231,7 +233,7 @@ def _custom_operations(rule: FieldRule) -> dict[str, Callable[[Any], Condition]]
 
 def _status(value: Any) -> str:
     if value not in ("active", "inactive"):
-        raise ValueError("must be active or inactive")
+        raise ValueError(_("must be active or inactive"))
     return str(value)
 
 

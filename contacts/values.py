@@ -10,6 +10,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
+from django.utils.translation import gettext as _
 
 from contacts.models import Contact
 
@@ -30,7 +31,7 @@ def name_clean(value: str) -> str:
     """A name in one line of at most 160 characters."""
     text = " ".join(value.replace("\x00", "").split())
     if len(text) > NAME_LENGTH:
-        raise ValueError(f"must have at most {NAME_LENGTH} characters")
+        raise ValueError(_("must have at most %(name_length)s characters") % {"name_length": NAME_LENGTH})
     return text
 
 
@@ -44,9 +45,9 @@ def email_clean(value: str) -> str:
     try:
         _email_check(text)
     except ValidationError as error:
-        raise ValueError("is not an e-mail address") from error
+        raise ValueError(_("is not an e-mail address")) from error
     if len(text) > EMAIL_LENGTH:
-        raise ValueError(f"must have at most {EMAIL_LENGTH} characters")
+        raise ValueError(_("must have at most %(email_length)s characters") % {"email_length": EMAIL_LENGTH})
     return text
 
 
@@ -54,7 +55,7 @@ def status_clean(value: str) -> str:
     """`active` or `inactive`, in any case; nothing is active."""
     text = value.strip().lower() or str(Contact.Status.ACTIVE)
     if text not in Contact.Status.values:
-        raise ValueError(f"must be one of {', '.join(Contact.Status.values)}")
+        raise ValueError(_("must be one of %(names)s") % {"names": ", ".join(Contact.Status.values)})
     return text
 
 
@@ -62,9 +63,9 @@ def tags_clean(values: Iterable[str]) -> list[str]:
     """Tags without repetition, in alphabetical order."""
     tags = sorted({text for value in values if (text := " ".join(str(value).replace("\x00", "").split()))})
     if len(tags) > MAX_TAGS:
-        raise ValueError(f"must be at most {MAX_TAGS}")
+        raise ValueError(_("must be at most %(max_tags)s") % {"max_tags": MAX_TAGS})
     if any(len(tag) > TAG_LENGTH for tag in tags):
-        raise ValueError(f"must have at most {TAG_LENGTH} characters each")
+        raise ValueError(_("must have at most %(tag_length)s characters each") % {"tag_length": TAG_LENGTH})
     return tags
 
 
@@ -72,7 +73,7 @@ def language_clean(value: str) -> str:
     """A language code, or nothing."""
     text = value.strip()
     if text and not _LANGUAGE.fullmatch(text):
-        raise ValueError("must be a language code such as fr or pt_BR")
+        raise ValueError(_("must be a language code such as fr or pt_BR"))
     return text
 
 
@@ -80,7 +81,7 @@ def timezone_clean(value: str) -> str:
     """The IANA name of a time zone, or nothing."""
     text = value.strip()
     if text and text not in _timezones():
-        raise ValueError("must be the name of a time zone such as Africa/Porto-Novo")
+        raise ValueError(_("must be the name of a time zone such as Africa/Porto-Novo"))
     return text
 
 

@@ -39,7 +39,9 @@ def _fill_text(text: str, variables: Mapping[str, str]) -> str:
         name = match[1]
         if name not in variables:
             raise InvalidInput(
-                "variable_missing", f"The variable {name} has no value.", {f"variables.{name}": "is missing"}
+                "variable_missing",
+                _("The variable %(name)s has no value.") % {"name": name},
+                {f"variables.{name}": _("is missing")},
             )
         return variables[name]
 

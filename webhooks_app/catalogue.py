@@ -17,6 +17,7 @@ from typing import Final
 
 from django.db import models
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.errors import InvalidInput
@@ -119,12 +120,21 @@ def types_of(surface: str, names: list[str]) -> list[str]:
     `*` stands for everything that the surface offers, also what is added later at the next save.
     """
     if not names:
-        raise InvalidInput("invalid_events", "Choose at least one event.", {"events": "choose at least one event"})
+        raise InvalidInput(
+            "invalid_events", gettext("Choose at least one event."), {"events": gettext("choose at least one event")}
+        )
     offered = SURFACE_EVENTS[surface]
     unknown = [name for name in names if name not in offered and name != EVERYTHING]
     if unknown:
-        text = f"unknown: {', '.join(sorted(unknown)[:5])}; known: {', '.join(offered)}"
-        raise InvalidInput("invalid_events", f"Unknown event {sorted(unknown)[0][:60]!r}.", {"events": text})
+        text = gettext("unknown: %(unknown)s; known: %(known)s") % {
+            "unknown": ", ".join(sorted(unknown)[:5]),
+            "known": ", ".join(offered),
+        }
+        raise InvalidInput(
+            "invalid_events",
+            gettext("Unknown event %(name)s.") % {"name": repr(sorted(unknown)[0][:60])},
+            {"events": text},
+        )
     chosen = list(offered) if EVERYTHING in names else names
     return sorted({kind for name in chosen for kind in offered[name]})
 

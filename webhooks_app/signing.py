@@ -14,6 +14,8 @@ import string
 from collections.abc import Sequence
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from tenants.errors import InvalidInput
 from webhooks_app.catalogue import Surface
 
@@ -33,14 +35,16 @@ def secret_check(secret: str) -> str:
     """`secret` when it can be used. Raises `InvalidInput` on `secret`."""
     shortest, longest = _LENGTH
     if not shortest <= len(secret) <= longest or not (secret.isascii() and secret.isprintable()):
-        text = f"{shortest} to {longest} printable ASCII characters"
-        raise InvalidInput("invalid_secret", f"A secret has {text}.", {"secret": text})
+        text = _("%(shortest)s to %(longest)s printable ASCII characters") % {"shortest": shortest, "longest": longest}
+        raise InvalidInput("invalid_secret", _("A secret has %(text)s.") % {"text": text}, {"secret": text})
     if secret.startswith(PREFIX):
         try:
             standard_key(secret)
         except binascii.Error as error:
-            text = f"after {PREFIX} base64 is expected"
-            raise InvalidInput("invalid_secret", f"The secret is not valid: {text}.", {"secret": text}) from error
+            text = _("after %(prefix)s base64 is expected") % {"prefix": PREFIX}
+            raise InvalidInput(
+                "invalid_secret", _("The secret is not valid: %(text)s.") % {"text": text}, {"secret": text}
+            ) from error
     return secret
 
 

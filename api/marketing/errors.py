@@ -96,15 +96,15 @@ FIELD_TEXTS: Final[Mapping[str, str | Promise]] = {
     "group_exists": _("The %(field)s has already been taken."),
 }
 # What services say of a value, where it is the same as one of the above.
-_SAME: Final[Mapping[str, str]] = {
-    "is required": "required",
-    "is not an e-mail address": "invalid_email",
-    "is not a phone number": "invalid_phone",
-    "does not have the length of a number of its country": "invalid_phone",
-    "has an unknown country code": "invalid_phone",
-    "is too short": "invalid_phone",
-    "is too long": "invalid_phone",
-    "must have 8 to 20 characters": "invalid_phone",
+_SAME: Final[Mapping[str | Promise, str]] = {
+    _("is required"): "required",
+    _("is not an e-mail address"): "invalid_email",
+    _("is not a phone number"): "invalid_phone",
+    _("does not have the length of a number of its country"): "invalid_phone",
+    _("has an unknown country code"): "invalid_phone",
+    _("is too short"): "invalid_phone",
+    _("is too long"): "invalid_phone",
+    _("must have 8 to 20 characters"): "invalid_phone",
 }
 # Answers whose words do not say which value it was.
 _DETAILED: Final = frozenset({"invalid_type", "too_short", "too_long", "out_of_range", "not_possible"})
@@ -156,7 +156,7 @@ def _errors(problems: list[FieldProblem]) -> dict[str, list[str]]:
 
 
 def _field_text(field: str, problem: FieldProblem) -> str:
-    code = _SAME.get(problem.message, problem.code)
+    code = next((same for reason, same in _SAME.items() if problem.message == str(reason)), problem.code)
     text = FIELD_TEXTS.get(code)
     if text is None:
         # A reason of a service; some are whole sentences, others follow the field's name.

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from api.bodies import BodyInvalid, FieldProblem
 from api.marketing.outputs.messages import MessageRow
@@ -32,7 +33,7 @@ _PIECE: Final = 64 * 1024
 def export_response(form: str, chosen: HistoryFilter, *, organization: OrganizationSnapshot) -> StreamingHttpResponse:
     """The file as a streamed answer. `form`: csv, json or xlsx. Raises `BodyInvalid` when a sheet cannot hold it."""
     if form == "xlsx" and sent_messages(chosen)[SHEET_ROWS - 1 : SHEET_ROWS].exists():
-        text = f"A sheet holds {SHEET_ROWS - 1} messages: narrow the dates, or take csv."
+        text = _("A sheet holds %(rows)s messages: narrow the dates, or take csv.") % {"rows": SHEET_ROWS - 1}
         raise BodyInvalid([FieldProblem("format", "too_many_rows", text)])
     body = {"csv": _csv, "json": _json, "xlsx": _xlsx}[form](_rows(chosen, organization))
     response = StreamingHttpResponse(body, content_type=_TYPES[form])

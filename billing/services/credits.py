@@ -14,6 +14,7 @@ from uuid import uuid4
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.actor import actor_current
 from audit.services.recording import audit_record
@@ -124,7 +125,7 @@ def account_close(*, account_id: int) -> None:
     with transaction.atomic():
         account = _locked(account_id)
         if not CreditAccount.objects.filter(pk=account_id, is_active=True).update(is_active=False):
-            raise Conflict("account_closed", "This account is switched off already.")
+            raise Conflict("account_closed", _("This account is switched off already."))
         audit_record(action="credits.switched_off", subject=account)
         transaction.on_commit(payers_forget)
 
@@ -149,13 +150,13 @@ def credits_transfer(
 ) -> tuple[LedgerEntry, LedgerEntry]:
     """Move credits between two accounts; both entries carry the reference. Raises as `credits_adjust`."""
     if from_id == to_id:
-        raise InvalidInput("same_account", "Choose two different accounts.", {"account": "is the same"})
+        raise InvalidInput("same_account", _("Choose two different accounts."), {"account": _("is the same")})
     moved, reference = amount_read(amount), _reference(reference)
     with transaction.atomic():
         accounts = {account.pk: account for account in _lock_all(from_id, to_id)}
         if missing := {from_id, to_id} - set(accounts):
-            raise NotFound("account_not_found", f"There is no account {missing.pop()}.")
-        taken, _ = _entry(accounts[from_id], Kind.TRANSFER, -moved, reason, f"{reference}:from")
+            raise NotFound("account_not_found", _("There is no account %(missing)s.") % {"missing": missing.pop()})
+        taken, _is_new = _entry(accounts[from_id], Kind.TRANSFER, -moved, reason, f"{reference}:from")
         given, is_new = _entry(accounts[to_id], Kind.TRANSFER, moved, reason, f"{reference}:to")
         if is_new:
             audit_record(
@@ -186,7 +187,7 @@ def credits_add(*, membership: Membership, amount: object, reason: str = "", ref
             Membership.objects.filter(pk=current.pk).update(credit_limit=(current.credit_limit or _ZERO) + given)
     found = credits_balance(membership=membership)
     if found is None:
-        raise NotFound("account_not_found", "This account was switched off at this very moment.")
+        raise NotFound("account_not_found", _("This account was switched off at this very moment."))
     return found
 
 
@@ -240,7 +241,7 @@ def _member(membership: Membership) -> Membership:
     rows = Membership.objects.select_for_update(of=("self",)).select_related("user")
     current = rows.filter(pk=membership.pk).first()
     if current is None:
-        raise NotFound("sub_account_not_found", "There is no such member.")
+        raise NotFound("sub_account_not_found", _("There is no such member."))
     return current
 
 
@@ -286,28 +287,28 @@ def _entry(
 
 
 def _taken() -> Conflict:
-    return Conflict("reference_taken", "This reference stands for another movement.", {"reference": "is taken"})
+    return Conflict("reference_taken", _("This reference stands for another movement."), {"reference": _("is taken")})
 
 
 def _reference(given: str) -> str:
     """A reference of the caller's, or a new one."""
     if len(given) > _REFERENCE_LENGTH or "\x00" in given:
         text = f"must have at most {_REFERENCE_LENGTH} characters"
-        raise InvalidInput("invalid_reference", f"The reference {text}.", {"reference": text})
+        raise InvalidInput("invalid_reference", _("The reference %(text)s.") % {"text": text}, {"reference": text})
     return given or uuid4().hex
 
 
 def _said(reason: str) -> str:
     text = reason.replace("\x00", "").strip()[:200]
     if not text:
-        raise InvalidInput("reason_required", "Say why: it is kept in the ledger.", {"reason": "required"})
+        raise InvalidInput("reason_required", _("Say why: it is kept in the ledger."), {"reason": _("required")})
     return text
 
 
 def _locked(account_id: int) -> CreditAccount:
     for account in _lock_all(account_id):
         return account
-    raise NotFound("account_not_found", "There is no such account.")
+    raise NotFound("account_not_found", _("There is no such account."))
 
 
 def _lock_all(*account_ids: int) -> list[CreditAccount]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from django.db import connection
+from django.utils.translation import gettext as _
 from psycopg import sql
 
 from billing.credits_sql import CREDITED, HELD_AGAIN, UNPAID
@@ -61,4 +62,4 @@ def message_hold_again(*, message_id: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_filled(_AGAIN, tenant_connection.schema_name), {"id": message_id})
         if cursor.fetchone()[0]:
-            raise LimitReached("insufficient_credits", "Not enough credits to send this message again.")
+            raise LimitReached("insufficient_credits", _("Not enough credits to send this message again."))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from billing.services.credits import credits_limit_set
 from tenants.errors import Conflict, InvalidInput
@@ -59,9 +60,9 @@ def _account_checked(name: str, email: str, password: str) -> User:
     except ValidationError as error:
         problems["password"] = " ".join(error.messages)
     if not user.name:
-        problems["name"] = "is required"
+        problems["name"] = _("is required")
     if problems:
-        raise InvalidInput("invalid_sub_account", "The account cannot be made.", problems)
+        raise InvalidInput("invalid_sub_account", _("The account cannot be made."), problems)
     if User.objects.filter(email__iexact=user.email).exists():
         raise _taken()
     user.set_password(password)
@@ -69,4 +70,6 @@ def _account_checked(name: str, email: str, password: str) -> User:
 
 
 def _taken() -> Conflict:
-    return Conflict("email_taken", "This e-mail address has an account already.", {"email": "has an account already"})
+    return Conflict(
+        "email_taken", _("This e-mail address has an account already."), {"email": _("has an account already")}
+    )

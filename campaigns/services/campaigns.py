@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from campaigns.models import Campaign, Run, Schedule, Variant
@@ -190,7 +191,7 @@ def campaign_delete(*, campaign_id: int) -> None:
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.runs.exists():
-            raise Conflict("campaign_has_runs", "A campaign that ran is kept for its results.")
+            raise Conflict("campaign_has_runs", _("A campaign that ran is kept for its results."))
         schedule_refresh(campaign=campaign, off=True)
         audit_record(action="campaign.deleted", subject=campaign, old=_described(campaign))
         campaign.delete()
@@ -205,23 +206,25 @@ def _described(campaign: Campaign) -> dict[str, Any]:
 def _editable(campaign_id: int) -> Campaign:
     campaign = campaign_get(campaign_id=campaign_id, lock=True)
     if campaign.runs.filter(status__in=(*ACTIVE, Run.Status.PAUSED)).exists():
-        raise Conflict("campaign_running", "The campaign is being sent and cannot be changed.")
+        raise Conflict("campaign_running", _("The campaign is being sent and cannot be changed."))
     return campaign
 
 
 def _apply(campaign: Campaign, values: Mapping[str, Any]) -> None:
     unknown = set(values) - {"name", "channel_id", "content", *OPTIONS}
     if unknown:
-        raise InvalidInput("unknown_field", "A campaign has no such field.", dict.fromkeys(sorted(unknown), "unknown"))
+        raise InvalidInput(
+            "unknown_field", _("A campaign has no such field."), dict.fromkeys(sorted(unknown), _("is unknown"))
+        )
     for field, value in values.items():
         setattr(campaign, field, value)
     campaign.name = _name(campaign.name)
     problems = {field: text for field, text in _problems(campaign).items() if text}
     if problems:
-        raise InvalidInput("invalid_campaign", "The campaign cannot be saved like this.", problems)
+        raise InvalidInput("invalid_campaign", _("The campaign cannot be saved like this."), problems)
     channel = Channel.objects.filter(pk=campaign.channel_id).first()
     if channel is None:
-        raise InvalidInput("channel_not_found", "There is no such channel.", {"channel": "does not exist"})
+        raise InvalidInput("channel_not_found", _("There is no such channel."), {"channel": _("does not exist")})
     campaign.content = dict(campaign.content)
     content_check(channel=channel, content=campaign.content)
 
@@ -249,7 +252,7 @@ def _problems(campaign: Campaign) -> dict[str, str]:
 def _name(name: str) -> str:
     text = " ".join(name.replace("\x00", "").split())
     if not 1 <= len(text) <= 120:
-        raise InvalidInput("invalid_name", "A campaign needs a name.", {"name": "must have 1 to 120 characters"})
+        raise InvalidInput("invalid_name", _("A campaign needs a name."), {"name": _("must have 1 to 120 characters")})
     return text
 
 
@@ -258,21 +261,21 @@ def _variants_check(campaign: Campaign, variants: Sequence[VariantInput]) -> Non
         return
     problems = {}
     if not 2 <= len(variants) <= _MAX_VARIANTS:
-        problems["variants"] = f"there must be 2 to {_MAX_VARIANTS}"
+        problems["variants"] = _("there must be 2 to %(max_variants)s") % {"max_variants": _MAX_VARIANTS}
     elif sum(item.percentage for item in variants) != 100:
-        problems["variants"] = "the percentages must add up to 100"
+        problems["variants"] = _("the percentages must add up to 100")
     names = [item.name.strip() for item in variants]
     for index, item in enumerate(variants):
         if not 1 <= item.percentage <= 100:
-            problems[f"variants.{index}.percentage"] = "must be 1 to 100"
+            problems[f"variants.{index}.percentage"] = _("must be 1 to 100")
         if not 1 <= len(names[index]) <= 60 or names[index] in names[:index]:
-            problems[f"variants.{index}.name"] = "must have 1 to 60 characters and differ from the others"
+            problems[f"variants.{index}.name"] = _("must have 1 to 60 characters and differ from the others")
         try:
             content_check(channel=campaign.channel, content=item.content)
         except InvalidInput as error:
             problems[f"variants.{index}.content"] = error.message
     if problems:
-        raise InvalidInput("invalid_variants", "The variants cannot be used.", problems)
+        raise InvalidInput("invalid_variants", _("The variants cannot be used."), problems)
 
 
 def _selection(
@@ -283,22 +286,22 @@ def _selection(
     segment_id: int | None,
 ) -> dict[str, Any]:
     if kind not in Campaign.Audience.values:
-        raise InvalidInput("invalid_audience", "The kind of recipients is unknown.", {"audience": "is unknown"})
+        raise InvalidInput("invalid_audience", _("The kind of recipients is unknown."), {"audience": _("is unknown")})
     if kind == Campaign.Audience.LIST and not phones:
-        raise InvalidInput("invalid_audience", "The list is empty.", {"phones": "is required"})
+        raise InvalidInput("invalid_audience", _("The list is empty."), {"phones": _("is required")})
     if kind == Campaign.Audience.CONTACTS and not contact_ids:
-        raise InvalidInput("invalid_audience", "No contact is chosen.", {"contact_ids": "is required"})
+        raise InvalidInput("invalid_audience", _("No contact is chosen."), {"contact_ids": _("is required")})
     if kind == Campaign.Audience.GROUPS:
         wanted = sorted(set(group_ids))
         known = set(Group.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         if not wanted or known != set(wanted):
             raise InvalidInput(
-                "invalid_audience", "A group does not exist.", {"group_ids": "must name existing groups"}
+                "invalid_audience", _("A group does not exist."), {"group_ids": _("must name existing groups")}
             )
         return {"group_ids": wanted}
     if kind == Campaign.Audience.SEGMENT:
         if segment_id is None or not Segment.objects.filter(pk=segment_id).exists():
-            raise NotFound("segment_not_found", "There is no such segment.", {"segment_id": "does not exist"})
+            raise NotFound("segment_not_found", _("There is no such segment."), {"segment_id": _("does not exist")})
         return {"segment_id": segment_id}
     return {}
 
@@ -342,6 +345,6 @@ def _contacts_add(campaign: Campaign, contact_ids: Sequence[int]) -> AudienceSum
         )
         kept = cursor.rowcount
     if not kept:
-        raise InvalidInput("invalid_audience", "None of these contacts exists.", {"contact_ids": "do not exist"})
+        raise InvalidInput("invalid_audience", _("None of these contacts exists."), {"contact_ids": _("do not exist")})
     distinct = len(set(contact_ids))
     return AudienceSummary(kept, len(contact_ids) - distinct, distinct - kept)

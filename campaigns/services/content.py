@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from campaigns.personalisation import content_personalise, content_variables, texts_of, unknown_variables
 from campaigns.rendering import value_limits
 from messaging.drivers.base import ContentError
@@ -14,18 +16,20 @@ from messaging.services.template_guard import template_guard
 from tenants.connection import connection
 from tenants.errors import InvalidInput
 
-_HELP: Final = "{nom}, {prenom}, {email}, {telephone} or {custom.field}"
+_HELP: Final = "{nom}, {prenom}, {email}, {telephone}, {custom.field}"
 
 
 def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
     """Raises `InvalidInput`: unknown_variable, invalid_content, or what is wrong with the template."""
     if not isinstance(content, Mapping) or not isinstance(content.get("type"), str):
-        raise InvalidInput("invalid_content", "The message has no type.", {"content": "must say its type"})
+        raise InvalidInput("invalid_content", _("The message has no type."), {"content": _("must say its type")})
     unknown = [name for text in texts_of(content) for name in unknown_variables(text)]
     if unknown:
         names = ", ".join(f"{{{name}}}" for name in unknown)
         raise InvalidInput(
-            "unknown_variable", f"{names} is no variable: use {_HELP}.", {"content": f"{names} is no variable"}
+            "unknown_variable",
+            _("%(names)s is no variable: use %(help)s.") % {"names": names, "help": _HELP},
+            {"content": _("%(names)s is no variable") % {"names": names}},
         )
     driver = driver_of(channel.kind)
     try:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from campaigns.audience import audience_is_empty
@@ -41,7 +42,7 @@ def campaign_get(*, campaign_id: int, lock: bool = False) -> Campaign:
         rows = rows.select_for_update(of=("self",))
     campaign = rows.filter(pk=campaign_id).first()
     if campaign is None:
-        raise NotFound("campaign_not_found", "There is no such campaign.")
+        raise NotFound("campaign_not_found", _("There is no such campaign."))
     return campaign
 
 
@@ -54,15 +55,17 @@ def campaign_launch(*, campaign_id: int) -> Run:
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status not in _LAUNCHABLE:
-            raise Conflict(f"campaign_{campaign.status}", f"The campaign is {campaign.status} already.")
+            raise Conflict(
+                f"campaign_{campaign.status}", _("The campaign is %(status)s already.") % {"status": campaign.status}
+            )
         _sendable_check(campaign)
         if audience_is_empty(campaign, address_kinds=address_kinds(driver_of(campaign.channel.kind))):
-            raise Conflict("audience_empty", "Nobody is in the audience.", {"audience": "is empty"})
+            raise Conflict("audience_empty", _("Nobody is in the audience."), {"audience": _("is empty")})
         now = datetime.now(UTC)
         campaign_set(campaign, Status.RUNNING, started_at=now, finished_at=None)
         run = run_start(campaign=campaign, occurrence_at=now)
         if run is None:
-            raise Conflict("campaign_running", "The campaign was started at this very moment.")
+            raise Conflict("campaign_running", _("The campaign was started at this very moment."))
         audit_record(action="campaign.launched", subject=campaign)
     return run
 
@@ -73,7 +76,8 @@ def campaign_pause(*, campaign_id: int, reason: str = "") -> None:
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status not in (Status.RUNNING, Status.SCHEDULED):
             raise Conflict(
-                "campaign_not_running", f"Only a running or scheduled campaign is paused; it is {campaign.status}."
+                "campaign_not_running",
+                _("Only a running or scheduled campaign is paused; it is %(status)s.") % {"status": campaign.status},
             )
         campaign_set(campaign, Status.PAUSED, reason)
         audit_record(action="campaign.paused", subject=campaign, new={"reason": reason})
@@ -96,7 +100,7 @@ def campaign_resume(*, campaign_id: int) -> None:
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status != Status.PAUSED:
-            raise Conflict("campaign_not_paused", "The campaign is not paused.")
+            raise Conflict("campaign_not_paused", _("The campaign is not paused."))
         _sendable_check(campaign)
         paused = campaign.runs.filter(status=Run.Status.PAUSED)
         run_ids = list(paused.values_list("pk", flat=True))
@@ -115,7 +119,9 @@ def campaign_cancel(*, campaign_id: int) -> None:
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status not in (Status.DRAFT, Status.RUNNING, Status.SCHEDULED, Status.PAUSED):
-            raise Conflict("campaign_ended", f"The campaign has ended: it is {campaign.status}.")
+            raise Conflict(
+                "campaign_ended", _("The campaign has ended: it is %(status)s.") % {"status": campaign.status}
+            )
         now = datetime.now(UTC)
         campaign_set(campaign, Status.CANCELLED, finished_at=now)
         audit_record(action="campaign.cancelled", subject=campaign)
@@ -141,11 +147,11 @@ def campaign_retry_failed(*, campaign_id: int, run_id: int | None = None) -> Run
         rows = campaign.runs.select_for_update().exclude(status__in=(Run.Status.MISSED, Run.Status.CANCELLED))
         run = (rows if run_id is None else rows.filter(pk=run_id)).order_by("-id").first()
         if run is None:
-            raise NotFound("run_not_found", "The campaign has no such run.")
+            raise NotFound("run_not_found", _("The campaign has no such run."))
         if campaign.status == Status.PAUSED or run.job:
-            raise Conflict("campaign_busy", "The campaign is paused or being changed; try again afterwards.")
+            raise Conflict("campaign_busy", _("The campaign is paused or being changed; try again afterwards."))
         if not Message.objects.filter(campaign_run_id=run.pk, status=Message.Status.FAILED).exists():
-            raise Conflict("nothing_failed", "No message of this run failed.")
+            raise Conflict("nothing_failed", _("No message of this run failed."))
         _sendable_check(campaign)
         retry_check(run_id=run.pk)
         Run.objects.filter(pk=run.pk).update(
@@ -174,12 +180,14 @@ def campaign_test_send(
     if variant_id is not None:
         variant = Variant.objects.filter(pk=variant_id, campaign_id=campaign.pk).first()
         if variant is None:
-            raise NotFound("variant_not_found", "There is no such variant.", {"variant": "does not exist"})
+            raise NotFound("variant_not_found", _("There is no such variant."), {"variant": _("does not exist")})
         content = variant.content
     try:
         phone = phone_normalise(to, organization.default_country)
     except BadPhone as error:
-        raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
+        raise InvalidInput(
+            "invalid_phone", _("The number %(error)s.") % {"error": error}, {"to": str(error)}
+        ) from error
     contact = Contact.objects.filter(phone=phone).first()
     values = contact_values(
         name=contact.name if contact else _SAMPLE_NAME,
@@ -220,7 +228,7 @@ def campaigns_hold(*, channel_id: int, template_name: str, language: str, reason
 def _sendable_check(campaign: Campaign) -> None:
     if campaign.channel.status != Channel.Status.CONNECTED:
         reason = f"The channel is {campaign.channel.status}. {campaign.channel.status_reason}".strip()
-        raise Conflict("channel_not_connected", reason, {"channel": "is not connected"})
+        raise Conflict("channel_not_connected", reason, {"channel": _("is not connected")})
     for content in [variant.content for variant in campaign.variants.all()] or [campaign.content]:
         content_check(channel=campaign.channel, content=content)
 

@@ -15,6 +15,7 @@ import orjson
 import structlog
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from campaigns.models import Run, SkippedRecipient
 from campaigns.personalisation import contact_values, content_personalise
@@ -97,7 +98,7 @@ def _insert(plan: LaunchPlan, limit: int) -> Piece:
         inserted, at_once, is_short = inserted + more, at_once + more_at_once, is_short or more_short
     if is_short:
         # Undone with the transaction; what is paid for so far goes out, and after a top-up the run goes on here.
-        raise LimitReached("insufficient_credits", "Not enough credits for the next recipients.")
+        raise LimitReached("insufficient_credits", _("Not enough credits for the next recipients."))
     if at_once:
         transaction.on_commit(partial(lane_wake, schema, channel_id))
     return Piece(looked_at, inserted, last_key or 0)
@@ -142,7 +143,7 @@ def _skip_next(plan: LaunchPlan, error: str) -> Piece | None:
             return Piece(0, 0, run.cursor)
         key, contact_id = row
         reason = SkippedRecipient.Reason.UNUSABLE
-        _, is_new = SkippedRecipient.objects.get_or_create(
+        _skipped, is_new = SkippedRecipient.objects.get_or_create(
             run_id=run.pk,
             address=f"#{contact_id or f'entry {key}'}",
             defaults={"contact_id": contact_id, "reason": reason, "detail": error.splitlines()[0][:300]},

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing.credits_sql import CREDITED, HELD_AGAIN, UNPAID
 from campaigns.models import Campaign, Run
@@ -158,7 +159,7 @@ def _run(campaign: Campaign, run: Run, move: Move, limit: int, condition: str, c
         row = cursor.fetchone()
         moved, queued, cancelled, too_few = row if row is not None else (0, 0, None, 0)
         if too_few:
-            raise LimitReached("insufficient_credits", "Not enough credits to try the failed messages again.")
+            raise LimitReached("insufficient_credits", _("Not enough credits to try the failed messages again."))
         message_events_publish(events=[(pk, "message.cancelled") for pk in cancelled or []])
         if queued and wakes:
             transaction.on_commit(partial(lane_wake, schema, campaign.channel_id))

@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from campaigns.models import Campaign, Run, Schedule
@@ -64,18 +65,20 @@ def schedule_set(
     campaign that was cancelled.
     """
     if frequency not in list(Frequency):
-        raise InvalidInput("invalid_schedule", "The frequency is unknown.", {"frequency": "is unknown"})
+        raise InvalidInput("invalid_schedule", _("The frequency is unknown."), {"frequency": _("is unknown")})
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status == Status.CANCELLED:
-            raise Conflict("campaign_cancelled", "The campaign was cancelled: duplicate it.")
+            raise Conflict("campaign_cancelled", _("The campaign was cancelled: duplicate it."))
         schedule = Schedule.objects.filter(campaign_id=campaign.pk).first() or Schedule(campaign=campaign)
         schedule.frequency, schedule.time = frequency, time
         schedule.start_date, schedule.end_date, schedule.interval = start_date, end_date, interval
         schedule.weekdays, schedule.day_of_month, schedule.is_active = sorted(set(weekdays)), day_of_month, is_active
         schedule.next_at = _first(schedule, campaign)
         if is_active and schedule.next_at is None:
-            raise InvalidInput("schedule_over", "The schedule has no day left.", {"start_date": "lies in the past"})
+            raise InvalidInput(
+                "schedule_over", _("The schedule has no day left."), {"start_date": _("lies in the past")}
+            )
         schedule.save()
         _plan_next(campaign, schedule)
         audit_record(action="campaign.scheduled", subject=campaign, new=_described(schedule))
@@ -117,7 +120,7 @@ def schedule_toggle(*, campaign_id: int, is_active: bool) -> Schedule:
     """Switch a schedule on or off. Raises `NotFound`, `InvalidInput` schedule_over."""
     schedule = Schedule.objects.filter(campaign_id=campaign_id).first()
     if schedule is None:
-        raise InvalidInput("no_schedule", "The campaign has no schedule.", {"schedule": "does not exist"})
+        raise InvalidInput("no_schedule", _("The campaign has no schedule."), {"schedule": _("does not exist")})
     rule = rule_of(schedule)
     return schedule_set(
         campaign_id=campaign_id,
@@ -160,7 +163,7 @@ def schedule_fire(schema: str, key: str) -> datetime | None:
         schedule = Schedule.objects.filter(campaign_id=int(key), is_active=True).first()
         if campaign is None or schedule is None:
             return None
-        for _ in range(_AT_ONCE):
+        for _i in range(_AT_ONCE):
             if schedule.next_at is None or run_begins_at(campaign, schedule.next_at) > now:
                 break
             _occur(campaign, schedule.next_at, now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from campaigns.services.campaigns import AudienceSummary, ComposingOrganization, audience_set, campaign_update
@@ -44,7 +45,7 @@ def campaign_send(
         elif all_contacts:
             audience_set(organization=organization, campaign_id=campaign_id, kind=Campaign.Audience.ALL)
         elif campaign.audience_kind == Campaign.Audience.ALL:
-            raise InvalidInput("recipients_required", "Say who gets it.", {"recipients": "is required"})
+            raise InvalidInput("recipients_required", _("Say who gets it."), {"recipients": _("is required")})
         if text is not None:
             campaign_update(campaign_id=campaign_id, content={"type": "text", "text": {"body": text}})
         run = campaign_launch(campaign_id=campaign_id)

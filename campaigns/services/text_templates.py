@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record, differences
 from campaigns.models import MarketingTemplate
@@ -42,7 +43,7 @@ def text_template_get(*, template_id: int, viewer: int | None) -> MarketingTempl
     """One template. Raises `NotFound`, also for somebody else's private one."""
     found = templates_of(viewer=viewer).filter(pk=template_id).first()
     if found is None:
-        raise NotFound("template_not_found", "There is no such template.")
+        raise NotFound("template_not_found", _("There is no such template."))
     return found
 
 
@@ -105,16 +106,18 @@ def _apply(template: MarketingTemplate, values: Mapping[str, Any]) -> None:
         setattr(template, field, value)
     template.name = " ".join(template.name.replace("\x00", "").split())
     if not 1 <= len(template.name) <= 120:
-        problems["name"] = "must have 1 to 120 characters"
+        problems["name"] = _("must have 1 to 120 characters")
     if not template.content.strip() or len(template.content) > CONTENT_LENGTH or "\x00" in template.content:
-        problems["content"] = f"must have 1 to {CONTENT_LENGTH} characters"
+        problems["content"] = _("must have 1 to %(content_length)s characters") % {"content_length": CONTENT_LENGTH}
     elif unknown := unknown_variables(template.content):
         names = ", ".join(f"{{{name}}}" for name in unknown)
-        problems["content"] = f"{names} is no variable: use {{nom}}, {{prenom}}, {{email}}, {{telephone}}, {{custom.x}}"
+        problems["content"] = _(
+            "%(names)s is no variable: use {nom}, {prenom}, {email}, {telephone}, {custom.field}"
+        ) % {"names": names}
     if template.category not in MarketingTemplate.Category.values:
-        problems["category"] = f"must be one of {', '.join(MarketingTemplate.Category.values)}"
+        problems["category"] = _("must be one of %(names)s") % {"names": ", ".join(MarketingTemplate.Category.values)}
     if problems:
-        raise InvalidInput("invalid_template", "The template cannot be saved like this.", problems)
+        raise InvalidInput("invalid_template", _("The template cannot be saved like this."), problems)
 
 
 def _described(template: MarketingTemplate) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from billing.pricing import cost_of, price_category
 from campaigns.personalisation import contact_values, personalise, unknown_variables, variables_of
 from contacts.models import Contact
@@ -73,7 +75,11 @@ def texts_send(
     """
     if unknown := unknown_variables(text):
         names = ", ".join(f"{{{name}}}" for name in unknown)
-        raise InvalidInput("unknown_variable", f"{names} is no variable.", {"message": f"{names} is no variable"})
+        raise InvalidInput(
+            "unknown_variable",
+            _("%(names)s is no variable.") % {"names": names},
+            {"message": _("%(names)s is no variable") % {"names": names}},
+        )
     channel = channel_for_texts(schema=organization.schema_name, channel_id=channel_id)
     named = _distinct(phones, organization.default_country)
     texts = _texts(text, named)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -111,7 +112,8 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
                 raise item
             yield item
 
-    thread = threading.Thread(target=read, name="import-rows", daemon=True)
+    # With the language of reasons.
+    thread = threading.Thread(target=copy_context().run, args=(read,), name="import-rows", daemon=True)
     thread.start()
     try:
         yield taken()

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from tenants.errors import InvalidInput
@@ -78,16 +79,16 @@ def mapping_guess(
 def mapping_clean(mapping: Sequence[str], *, headers: Sequence[str]) -> list[str]:
     """`mapping` as it can be used. Raises `InvalidInput` naming `mapping`."""
     if len(mapping) != len(headers):
-        raise _bad(f"must say something about each of the {len(headers)} columns")
+        raise _bad(gettext("must say something about each of the %(count)s columns") % {"count": len(headers)})
     targets = [target for target in mapping if target]
     for target in targets:
         if target not in TARGETS and not (target.startswith(CUSTOM) and _KEY.fullmatch(target.removeprefix(CUSTOM))):
-            raise _bad(f"{target[:60]} is nothing that a column can hold")
+            raise _bad(gettext("%(name)s is nothing that a column can hold") % {"name": target[:60]})
     twice = next((target for target in targets if targets.count(target) > 1), None)
     if twice is not None:
-        raise _bad(f"{twice} is chosen for two columns")
+        raise _bad(gettext("%(name)s is chosen for two columns") % {"name": twice})
     if "phone" not in targets:
-        raise _bad("no column holds the phone number, by which contacts are known")
+        raise _bad(gettext("no column holds the phone number, by which contacts are known"))
     return list(mapping)
 
 
@@ -120,4 +121,8 @@ def _word(header: str) -> str:
 
 
 def _bad(reason: str) -> InvalidInput:
-    return InvalidInput("invalid_mapping", f"The columns cannot be read like this: {reason}.", {"mapping": reason})
+    return InvalidInput(
+        "invalid_mapping",
+        _("The columns cannot be read like this: %(reason)s.") % {"reason": reason},
+        {"mapping": reason},
+    )

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, BinaryIO, Final
 
+from django.utils.translation import gettext as _
+
 UTF_8, UTF_16, CP1252, LATIN_9 = "utf-8", "utf-16", "cp1252", "iso-8859-15"
 ENCODINGS: Final = {
     UTF_8: "UTF-8",
@@ -91,7 +93,7 @@ class RecordReader:
             # The last one may go on in the next block, also if only by the second half of its line end.
             rest = lines.pop()
             if len(rest) > LINE_BYTES:
-                raise BadFile("has a line of more than 1 MB: is it a file of rows?")
+                raise BadFile(_("has a line of more than 1 MB: is it a file of rows?"))
             for line in lines:
                 self.offset += len(line)
                 yield line.decode(encoding, "replace")
@@ -110,9 +112,9 @@ def encoding_detect(source: BinaryIO | IO[bytes]) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return UTF_16
     if head.count(0) > len(head) // 8:
-        raise BadFile("is not a text file: save it as CSV (UTF-8) or as XLSX")
+        raise BadFile(_("is not a text file: save it as CSV (UTF-8) or as XLSX"))
     if sum(count for byte, count in Counter(head).items() if byte in _CONTROLS) > len(head) // 50:
-        raise BadFile("is not a text file: save it as CSV (UTF-8) or as XLSX")
+        raise BadFile(_("is not a text file: save it as CSV (UTF-8) or as XLSX"))
     decoder = codecs.getincrementaldecoder(UTF_8)()
     source.seek(0)
     try:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from contacts.imports.chunks import Chunk
 from contacts.imports.rows import Problem, Row, cells_kept
@@ -222,7 +223,7 @@ def _rows_load(
     except (DataError, IntegrityError) as error:
         del problems[known:]
         if len(rows) == 1:
-            reason = f"cannot be stored: {str(error).splitlines()[0][:200]}"
+            reason = _("cannot be stored: %(error)s") % {"error": str(error).splitlines()[0][:200]}
             problems.append(_problem(rows[0], reason))
             return Loaded()
     half = len(rows) // 2
@@ -272,7 +273,7 @@ def _refused(organization: ContactOwner, cursor: Any, rows: Sequence[Row], new: 
         return 0
     cursor.execute(_REFUSE, {"room": room})
     phones = {phone for (phone,) in cursor.fetchall()}
-    reason = "the plan has no room for another contact"
+    reason = _("the plan has no room for another contact")
     problems.extend(_problem(row, reason) for row in rows if row.phone in phones)
     return len(phones)
 

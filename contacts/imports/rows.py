@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from contacts.imports.columns import CUSTOM
 from contacts.imports.files import UNREADABLE, Record
 from contacts.phone_reader import PhoneReader
@@ -105,12 +107,14 @@ class RowReader:
         if self._custom:
             self._custom_read(row, texts, problems)
         if UNREADABLE in everything:
-            problems.append((None, "has characters that cannot be read: choose another encoding"))
+            problems.append((None, _("has characters that cannot be read: choose another encoding")))
         return self.problem(record.row, problems, record.cells) if problems else row
 
     def problem(self, row: int, problems: Sequence[tuple[int | None, str]], cells: Sequence[str]) -> Problem:
         """`problems`: (place of the column or None, reason)."""
-        names = [self._columns[place] for place, _ in problems if place is not None and place < len(self._columns)]
+        names = [
+            self._columns[place] for place, _reason in problems if place is not None and place < len(self._columns)
+        ]
         reasons = "; ".join(
             f"{self._columns[place]} {reason}" if place is not None and len(problems) > 1 else reason
             for place, reason in problems
@@ -120,7 +124,7 @@ class RowReader:
     def _phone_of(self, text: str, problems: list[tuple[int | None, str]]) -> str:
         try:
             if not text:
-                raise BadPhone("is required")
+                raise BadPhone(_("is required"))
             return self._phones.read(text)
         except BadPhone as error:
             problems.append((self._phone, str(error)))

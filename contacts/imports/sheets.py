@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from typing import IO, Any, BinaryIO, Final
 from xml.etree.ElementTree import ParseError
 
+from django.utils.translation import gettext as _
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
@@ -60,12 +61,12 @@ def sheet_rows(source: BinaryIO | IO[bytes]) -> Iterator[list[str]]:
             workbook = load_workbook(source, read_only=True, data_only=True, keep_links=False)
             sheet = next((sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"), None)
             if sheet is None:
-                raise BadFile("has no sheet with rows")
+                raise BadFile(_("has no sheet with rows"))
             # The size that a sheet claims may be anything.
             sheet.reset_dimensions()
             for number, cells in enumerate(sheet.iter_rows(values_only=True, max_col=COLUMNS + 1)):
                 if number >= ROWS:
-                    raise BadFile(f"has more than {ROWS} rows")
+                    raise BadFile(_("has more than %(rows)s rows") % {"rows": ROWS})
                 texts = [_text(cell) for cell in cells]
                 while texts and not texts[-1]:
                     texts.pop()
@@ -74,7 +75,7 @@ def sheet_rows(source: BinaryIO | IO[bytes]) -> Iterator[list[str]]:
     except BadFile:
         raise
     except _BROKEN as error:
-        raise BadFile("is not a workbook that can be read: save it anew as XLSX or CSV") from error
+        raise BadFile(_("is not a workbook that can be read: save it anew as XLSX or CSV")) from error
 
 
 def sheet_to_lines(source: BinaryIO | IO[bytes], target: BinaryIO | IO[bytes]) -> None:
@@ -103,17 +104,17 @@ def _guard(source: BinaryIO | IO[bytes]) -> None:
         with zipfile.ZipFile(source) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise BadFile("is damaged: it cannot be unpacked") from error
+        raise BadFile(_("is damaged: it cannot be unpacked")) from error
     names = {member.filename for member in members}
     if "[Content_Types].xml" not in names or not any(name.startswith("xl/") for name in names):
-        raise BadFile("is an archive, not a workbook: unpack it first")
+        raise BadFile(_("is an archive, not a workbook: unpack it first"))
     unpacked = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
     strings = sum(member.file_size for member in members if member.filename.lower().endswith("sharedstrings.xml"))
     if unpacked > UNPACKED_BYTES or strings > STRINGS_BYTES or len(members) > MEMBERS:
-        raise BadFile("is too large for a workbook: save it as CSV")
+        raise BadFile(_("is too large for a workbook: save it as CSV"))
     if unpacked > _RATIO_FROM and unpacked > _RATIO * max(packed, 1):
-        raise BadFile("is packed far more tightly than a list of contacts can be")
+        raise BadFile(_("is packed far more tightly than a list of contacts can be"))
     source.seek(0)
 
 

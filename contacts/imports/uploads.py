@@ -10,6 +10,8 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO, Final
 
+from django.utils.translation import gettext as _
+
 from contacts.imports.files import (
     SAMPLE_BYTES,
     UTF_8,
@@ -42,11 +44,11 @@ def shape_detect(source: BinaryIO | IO[bytes], *, encoding: str = "", delimiter:
     source.seek(0)
     head = source.read(SAMPLE_BYTES)
     if not head.strip(b"\x00\t\r\n "):
-        raise BadFile("is empty")
+        raise BadFile(_("is empty"))
     if is_archive(head):
         return Shape(ContactImport.Format.XLSX, UTF_8, ",")
     if is_old_workbook(head):
-        raise BadFile("is a workbook of Excel 97-2003: save it as XLSX or CSV")
+        raise BadFile(_("is a workbook of Excel 97-2003: save it as XLSX or CSV"))
     found = encoding or encoding_detect(source)
     decoder = codecs.getincrementaldecoder(found)("replace")
     sample = decoder.decode(head).removeprefix("\ufeff")

@@ -69,6 +69,8 @@ class ContactImport(models.Model):
     rows_failed = models.PositiveBigIntegerField(_("rows with a mistake"), default=0, db_default=0)
     # Who started it, as the audit log wants it.
     actor = models.JSONField(default=dict, db_default={})
+    # In which the reasons of rows that were not taken are written: that of the person who started it.
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("ended"), null=True, blank=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import Change, audit_record, changes_record, differences
 from contacts.models import Contact, Identity
@@ -105,14 +106,14 @@ def contact_get(*, contact_id: int) -> Contact:
     """The contact with its main group; raises `NotFound`."""
     contact = Contact.objects.select_related("primary_group").filter(pk=contact_id).first()
     if contact is None:
-        raise NotFound("contact_not_found", "There is no such contact.")
+        raise NotFound("contact_not_found", _("There is no such contact."))
     return contact
 
 
 def contact_delete(*, contact_id: int) -> None:
     """Delete one contact; its messages stay without it. Raises `NotFound`."""
     if not contacts_delete(contact_ids=[contact_id]):
-        raise NotFound("contact_not_found", "There is no such contact.")
+        raise NotFound("contact_not_found", _("There is no such contact."))
 
 
 def contacts_delete(*, contact_ids: Sequence[int]) -> int:
@@ -197,12 +198,12 @@ def _cleaned(values: Mapping[str, Any], country: str) -> dict[str, Any]:
     if "phone" in values:
         try:
             if not values["phone"].strip():
-                raise BadPhone("is required")
+                raise BadPhone(_("is required"))
             clean["phone"] = phone_normalise(values["phone"], country)
         except BadPhone as error:
             problems["phone"] = str(error)
     if problems:
-        raise InvalidInput("invalid_contact", "The contact has a value that cannot be stored.", problems)
+        raise InvalidInput("invalid_contact", _("The contact has a value that cannot be stored."), problems)
     return clean
 
 
@@ -234,9 +235,9 @@ def _phone_move(contact: Contact, former: str | None, phone: str) -> None:
 def _locked(contact_id: int) -> Contact:
     contact = Contact.objects.select_for_update(no_key=True).filter(pk=contact_id).first()
     if contact is None:
-        raise NotFound("contact_not_found", "There is no such contact.")
+        raise NotFound("contact_not_found", _("There is no such contact."))
     return contact
 
 
 def _taken() -> Conflict:
-    return Conflict("contact_exists", "There is a contact with this number already.", {"phone": "is taken"})
+    return Conflict("contact_exists", _("There is a contact with this number already."), {"phone": _("is taken")})

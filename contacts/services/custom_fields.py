@@ -9,6 +9,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from contacts.models import CustomField
 from tenants.errors import InvalidInput
 
@@ -47,9 +49,9 @@ def fields_ensure(*, keys: Iterable[str]) -> dict[str, FieldRule]:
             f"custom_fields.{key}": "must be lower-case letters, digits and _, a letter first, at most 40"
             for key in bad
         }
-        raise InvalidInput("invalid_custom_field", "A custom field has a name that cannot be used.", problems)
+        raise InvalidInput("invalid_custom_field", _("A custom field has a name that cannot be used."), problems)
     if len(rules) + len(missing) > MAX_FIELDS:
-        text = f"There are at most {MAX_FIELDS} custom fields."
+        text = _("There are at most %(max_fields)s custom fields.") % {"max_fields": MAX_FIELDS}
         raise InvalidInput("too_many_custom_fields", text, {"custom_fields": text})
     CustomField.objects.bulk_create([CustomField(key=key) for key in missing], ignore_conflicts=True)
     return field_rules() if missing else rules
@@ -66,14 +68,14 @@ def custom_normalise(values: Mapping[str, Any], rules: Mapping[str, FieldRule]) 
     for key, value in values.items():
         rule = rules.get(key)
         if rule is None:
-            problems[f"custom_fields.{key}"] = "is not a custom field"
+            problems[f"custom_fields.{key}"] = _("is not a custom field")
         elif value is not None and value != "":
             try:
                 stored[key] = custom_value(value, rule)
             except ValueError as error:
                 problems[f"custom_fields.{key}"] = str(error)
     if problems:
-        raise InvalidInput("invalid_custom_field", "A custom field has a value that cannot be stored.", problems)
+        raise InvalidInput("invalid_custom_field", _("A custom field has a value that cannot be stored."), problems)
     return stored
 
 
@@ -84,22 +86,22 @@ def custom_value(value: Any, rule: FieldRule) -> Any:
 
 def _text(value: Any, rule: FieldRule) -> str:
     if isinstance(value, (dict, list)):
-        raise ValueError("must be a text")
+        raise ValueError(_("must be a text"))
     text = str(value).replace("\x00", "").strip()
     if len(text) > MAX_TEXT:
-        raise ValueError(f"must have at most {MAX_TEXT} characters")
+        raise ValueError(_("must have at most %(max_text)s characters") % {"max_text": MAX_TEXT})
     return text
 
 
 def _number(value: Any, rule: FieldRule) -> int | float:
     if isinstance(value, bool):
-        raise ValueError("must be a number")
+        raise ValueError(_("must be a number"))
     try:
         number = Decimal(str(value).strip().replace("\u00a0", "").replace(" ", "").replace(",", "."))
     except InvalidOperation as error:
-        raise ValueError("must be a number") from error
+        raise ValueError(_("must be a number")) from error
     if not number.is_finite() or abs(number) >= Decimal(10) ** 15:
-        raise ValueError("must be a number below 10^15")
+        raise ValueError(_("must be a number below 10^15"))
     return int(number) if number == number.to_integral_value() else float(number)
 
 
@@ -107,7 +109,7 @@ def _date(value: Any, rule: FieldRule) -> str:
     try:
         return date.fromisoformat(str(value).strip()[:10]).isoformat()
     except ValueError as error:
-        raise ValueError("must be a date, YYYY-MM-DD") from error
+        raise ValueError(_("must be a date, YYYY-MM-DD")) from error
 
 
 def _boolean(value: Any, rule: FieldRule) -> bool:
@@ -118,7 +120,7 @@ def _boolean(value: Any, rule: FieldRule) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise ValueError("must be yes or no")
+    raise ValueError(_("must be yes or no"))
 
 
 def _choice(value: Any, rule: FieldRule) -> str:
@@ -126,7 +128,7 @@ def _choice(value: Any, rule: FieldRule) -> str:
     for choice in rule.choices:
         if choice.lower() == text.lower():
             return choice
-    raise ValueError(f"must be one of {', '.join(rule.choices)}")
+    raise ValueError(_("must be one of %(names)s") % {"names": ", ".join(rule.choices)})
 
 
 _READERS: Final[dict[str, Callable[[Any, FieldRule], Any]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record, differences
 from contacts.models import Contact, Group
@@ -57,7 +58,7 @@ def group_create(*, name: str, description: str = "") -> Group:
             audit_record(action="group.created", subject=group, new=_described(group))
             return group
     except IntegrityError as error:
-        raise Conflict("group_exists", "There is a group of this name.", {"name": "is taken"}) from error
+        raise Conflict("group_exists", _("There is a group of this name."), {"name": _("is taken")}) from error
 
 
 def group_update(*, group_id: int, name: str | None = None, description: str | None = None) -> Group:
@@ -77,7 +78,7 @@ def group_update(*, group_id: int, name: str | None = None, description: str | N
             if after:
                 audit_record(action="group.updated", subject=group, old=before, new=after)
     except IntegrityError as error:
-        raise Conflict("group_exists", "There is a group of this name.", {"name": "is taken"}) from error
+        raise Conflict("group_exists", _("There is a group of this name."), {"name": _("is taken")}) from error
     return group
 
 
@@ -85,7 +86,7 @@ def group_get(*, group_id: int) -> Group:
     """The group; raises `NotFound`."""
     group = Group.objects.filter(pk=group_id).first()
     if group is None:
-        raise NotFound("group_not_found", "There is no such group.")
+        raise NotFound("group_not_found", _("There is no such group."))
     return group
 
 
@@ -155,7 +156,7 @@ def _change_members(statement: str, group_id: int, contact_ids: Sequence[int], a
             cursor.execute(statement, {"group": group_id, "contacts": list(contact_ids)})
             row = cursor.fetchone()
         if row is None:
-            raise NotFound("group_not_found", "There is no such group.")
+            raise NotFound("group_not_found", _("There is no such group."))
         if row[0]:
             group = group_get(group_id=group_id)
             audit_record(action=action, subject=group, new={"contacts": int(row[0]), "ids": list(contact_ids)})
@@ -166,9 +167,9 @@ def group_name_clean(name: str) -> str:
     """A group's name in one line of 1 to 80 characters. Raises `ValueError`."""
     name = " ".join(name.replace("\x00", "").split())
     if not name:
-        raise ValueError("is required")
+        raise ValueError(_("is required"))
     if len(name) > 80:
-        raise ValueError("must have at most 80 characters")
+        raise ValueError(_("must have at most 80 characters"))
     return name
 
 
@@ -177,5 +178,5 @@ def _name(name: str) -> str:
         return group_name_clean(name)
     except ValueError as error:
         raise InvalidInput(
-            "invalid_name", "A group needs a name of 1 to 80 characters.", {"name": str(error)}
+            "invalid_name", _("A group needs a name of 1 to 80 characters."), {"name": str(error)}
         ) from error

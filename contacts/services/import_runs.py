@@ -12,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Lower
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from audit.actor import Actor
 from audit.services.recording import Change, changes_record
@@ -102,19 +105,28 @@ def _problem_rows(import_id: int) -> Iterator[list[Any]]:
 
 
 def _slice(organization: ContactOwner, import_id: int, seconds: float) -> bool:
-    """Chunks until the time is over; whether the import has ended."""
+    """Chunks until the time is over; whether the import has ended. Reasons are in the language of who started it."""
     contact_import = ContactImport.objects.filter(pk=import_id).first()
     if contact_import is None or contact_import.status != ContactImport.Status.RUNNING:
         return True
+    with translation.override(contact_import.language or settings.LANGUAGE_CODE):
+        return _slice_run(organization, contact_import, seconds)
+
+
+def _slice_run(organization: ContactOwner, contact_import: ContactImport, seconds: float) -> bool:
     try:
         if needs_lines(contact_import) and not contact_import.rows_path:
             _lines_make(contact_import)
         return _chunks(organization, contact_import, seconds)
     except BadFile as error:
-        import_end(contact_import=contact_import, status=ContactImport.Status.FAILED, reason=f"The file {error}.")
+        import_end(
+            contact_import=contact_import,
+            status=ContactImport.Status.FAILED,
+            reason=_("The file %(problem)s.") % {"problem": error},
+        )
     except FileNotFoundError:
-        log.warning("import_file_gone", contact_import=import_id)
-        import_end(contact_import=contact_import, status=ContactImport.Status.FAILED, reason="The file is gone.")
+        log.warning("import_file_gone", contact_import=contact_import.pk)
+        import_end(contact_import=contact_import, status=ContactImport.Status.FAILED, reason=_("The file is gone."))
     except LimitReached as error:
         import_end(contact_import=contact_import, status=ContactImport.Status.FAILED, reason=error.message)
     return True

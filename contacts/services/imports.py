@@ -11,6 +11,8 @@ from typing import IO, BinaryIO, Final
 import phonenumbers
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from audit.actor import actor_current
 from contacts.imports.columns import CUSTOM, HEADER_LENGTH, MAX_COLUMNS, mapping_clean, mapping_guess
@@ -66,7 +68,10 @@ def import_create(
     source.seek(0, 2)
     size = source.tell()
     if size > settings.CONTACT_IMPORT_MAX_BYTES:
-        raise _bad_file(f"has {size} bytes, at most {settings.CONTACT_IMPORT_MAX_BYTES} are allowed")
+        raise _bad_file(
+            _("has %(size)s bytes, at most %(most)s are allowed")
+            % {"size": size, "most": settings.CONTACT_IMPORT_MAX_BYTES}
+        )
     contact_import = ContactImport(
         filename=filename_clean(filename) or "contacts", size=size, country=organization.default_country
     )
@@ -154,6 +159,7 @@ def _start(
         "started_at": datetime.now(UTC),
         "rows_size": contact_import.size,
         "actor": asdict(actor_current()),
+        "language": get_language() or "",
     }
     with transaction.atomic():
         uploaded = ContactImport.objects.filter(pk=contact_import.pk, status=ContactImport.Status.UPLOADED)
@@ -209,7 +215,7 @@ def import_get(*, import_id: int) -> ContactImport:
     """The import; raises `NotFound`."""
     contact_import = ContactImport.objects.select_related("group").filter(pk=import_id).first()
     if contact_import is None:
-        raise NotFound("import_not_found", "There is no such import.")
+        raise NotFound("import_not_found", _("There is no such import."))
     return contact_import
 
 
@@ -220,7 +226,7 @@ def import_cancel(*, import_id: int) -> ContactImport:
     """
     contact_import = import_get(import_id=import_id)
     if not import_end(contact_import=contact_import, status=ContactImport.Status.CANCELLED, reason=""):
-        raise Conflict("import_ended", "The import does not run.")
+        raise Conflict("import_ended", _("The import does not run."))
     contact_import.refresh_from_db()
     return contact_import
 
@@ -232,7 +238,7 @@ def import_remove(*, import_id: int) -> None:
     """
     contact_import = import_get(import_id=import_id)
     if contact_import.status == ContactImport.Status.RUNNING:
-        raise Conflict("import_running", "The import is running: cancel it first.")
+        raise Conflict("import_running", _("The import is running: cancel it first."))
     upload_remove(contact_import.path)
     upload_remove(contact_import.rows_path)
     contact_import.delete()
@@ -242,10 +248,13 @@ def _look(contact_import: ContactImport, source: BinaryIO | IO[bytes], shape: Sh
     """Fill in how the file is read and what its columns are."""
     rows = sample_read(source, shape)
     if not rows:
-        raise BadFile("has no rows")
+        raise BadFile(_("has no rows"))
     width = max(len(row) for row in rows)
     if width > MAX_COLUMNS:
-        raise BadFile(f"has {width} columns or more, at most {MAX_COLUMNS} are allowed")
+        raise BadFile(
+            _("has %(width)s columns or more, at most %(max_columns)s are allowed")
+            % {"width": width, "max_columns": MAX_COLUMNS}
+        )
     if has_header is None:
         has_header = not any(_is_phone(text, contact_import.country) for text in rows[0])
     first = rows[0] if has_header else []
@@ -315,37 +324,39 @@ def _remember(name: str, columns: Sequence[str], mapping: Sequence[str]) -> None
 def _choices_check(encoding: str, delimiter: str) -> None:
     problems = {}
     if encoding and encoding not in ENCODINGS:
-        problems["encoding"] = f"must be one of {', '.join(ENCODINGS)}"
+        problems["encoding"] = _("must be one of %(names)s") % {"names": ", ".join(ENCODINGS)}
     if delimiter and delimiter not in DELIMITERS:
-        problems["delimiter"] = "must be a comma, a semicolon, a tab or |"
+        problems["delimiter"] = _("must be a comma, a semicolon, a tab or |")
     if problems:
-        raise InvalidInput("invalid_import", "The file cannot be read like this.", problems)
+        raise InvalidInput("invalid_import", _("The file cannot be read like this."), problems)
 
 
 def _duplicates(value: str) -> str:
     if value not in ContactImport.Duplicates.values:
-        text = f"must be one of {', '.join(ContactImport.Duplicates.values)}"
-        raise InvalidInput("invalid_import", "The import cannot be started like this.", {"duplicates": text})
+        text = _("must be one of %(names)s") % {"names": ", ".join(ContactImport.Duplicates.values)}
+        raise InvalidInput("invalid_import", _("The import cannot be started like this."), {"duplicates": text})
     return value
 
 
 def _country(value: str) -> str:
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        text = "must be the two letters of a country, such as BJ"
-        raise InvalidInput("invalid_import", "The import cannot be started like this.", {"country": text})
+        text = _("must be the two letters of a country, such as BJ")
+        raise InvalidInput("invalid_import", _("The import cannot be started like this."), {"country": text})
     return value.upper()
 
 
 def _group(group_id: int | None) -> int | None:
     if group_id is not None and not Group.objects.filter(pk=group_id).exists():
-        text = "does not exist"
-        raise InvalidInput("invalid_import", "The import cannot be started like this.", {"group": text})
+        text = _("does not exist")
+        raise InvalidInput("invalid_import", _("The import cannot be started like this."), {"group": text})
     return group_id
 
 
 def _bad_file(reason: str) -> InvalidInput:
-    return InvalidInput("invalid_file", f"The file cannot be imported: it {reason}.", {"file": reason})
+    return InvalidInput(
+        "invalid_file", _("The file cannot be imported: it %(reason)s.") % {"reason": reason}, {"file": reason}
+    )
 
 
 def _started() -> Conflict:
-    return Conflict("import_started", "The import has been started already.")
+    return Conflict("import_started", _("The import has been started already."))

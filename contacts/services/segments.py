@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
 from contacts.models import Segment
@@ -20,7 +21,7 @@ def segment_save(*, name: str, rules: Any, description: str = "", segment_id: in
     """
     name = " ".join(name.replace("\x00", "").split())
     if not name or len(name) > 80:
-        raise InvalidInput("invalid_name", "A segment needs a name.", {"name": "must have 1 to 80 characters"})
+        raise InvalidInput("invalid_name", _("A segment needs a name."), {"name": _("must have 1 to 80 characters")})
     segment_compile(rules, custom=field_rules())
     values = {"name": name, "rules": rules, "description": description.strip()[:300]}
     try:
@@ -28,9 +29,9 @@ def segment_save(*, name: str, rules: Any, description: str = "", segment_id: in
             if segment_id is None:
                 return Segment.objects.create(**values)
             if not Segment.objects.filter(pk=segment_id).update(**values):
-                raise NotFound("segment_not_found", "There is no such segment.")
+                raise NotFound("segment_not_found", _("There is no such segment."))
     except IntegrityError as error:
-        raise Conflict("segment_exists", "There is a segment of this name.", {"name": "is taken"}) from error
+        raise Conflict("segment_exists", _("There is a segment of this name."), {"name": _("is taken")}) from error
     return Segment.objects.get(pk=segment_id)
 
 
@@ -41,7 +42,7 @@ def segment_condition(*, segment_id: int) -> Condition:
     """
     segment = Segment.objects.filter(pk=segment_id).first()
     if segment is None:
-        raise NotFound("segment_not_found", "There is no such segment.")
+        raise NotFound("segment_not_found", _("There is no such segment."))
     return segment_compile(segment.rules, custom=field_rules())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from contacts.models import Suppression
@@ -51,7 +52,7 @@ def blacklist_remove(*, suppression_id: int) -> None:
             .first()
         )
         if suppression is None:
-            raise NotFound("blacklist_not_found", "There is no such entry in the blacklist.")
+            raise NotFound("blacklist_not_found", _("There is no such entry in the blacklist."))
         audit_record(action="blacklist.removed", subject=suppression, old=_audited(suppression))
         suppression.delete()
 
@@ -105,7 +106,7 @@ def _address(phone: str, country: str) -> str:
     try:
         return phone_normalise(phone, country)
     except BadPhone as error:
-        raise InvalidInput("invalid_phone", "This is not a phone number.", {"phone_number": str(error)}) from error
+        raise InvalidInput("invalid_phone", _("This is not a phone number."), {"phone_number": str(error)}) from error
 
 
 def _audited(suppression: Suppression) -> dict[str, object]:

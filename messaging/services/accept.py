@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from audit.actor import actor_current
 from billing.pricing import price_category, text_of
@@ -118,10 +119,12 @@ def messages_accept(
     rejection.
     """
     if channel.status != Channel.Status.CONNECTED:
-        raise Conflict("channel_not_connected", f"The channel is not connected (it is {channel.status}).")
+        raise Conflict(
+            "channel_not_connected", _("The channel is not connected (it is %(status)s).") % {"status": channel.status}
+        )
     now = datetime.now(UTC)
     if scheduled_at is not None and scheduled_at > now + MAX_AHEAD:
-        raise InvalidInput("schedule_too_far", "Must be within a year.", {"scheduleAt": "must be within a year"})
+        raise InvalidInput("schedule_too_far", _("Must be within a year."), {"scheduleAt": _("must be within a year")})
     prepare = partial(
         _prepare,
         schema=organization.schema_name,
@@ -225,8 +228,8 @@ def _charge(
 
 
 def _no_price(row: _Ready) -> Rejection:
-    text = "There is no price for this destination."
-    return Rejection(row.index, row.to, "no_price", text, {"to": "has no price"})
+    text = _("There is no price for this destination.")
+    return Rejection(row.index, row.to, "no_price", text, {"to": _("has no price")})
 
 
 def _contacts(organization: SendingOrganization, channel: ChannelSnapshot, ready: list[_Ready]) -> dict[str, int]:
@@ -283,7 +286,7 @@ def _prepare(
     address = address_normalise(driver=driver, value=draft.to, country=country)
     if address == channel.address:
         raise InvalidInput(
-            "recipient_is_sender", "The number is the channel's own.", {"to": "is the channel's own number"}
+            "recipient_is_sender", _("The number is the channel's own."), {"to": _("is the channel's own number")}
         )
     content = draft.content if draft.variables is None else content_fill(draft.content, draft.variables)
     content = driver.written_by_person(content, channel.config) if by_person else content
@@ -328,9 +331,9 @@ def _refusal(row: _Ready, suppressed: Mapping[str, bool], closed: str) -> Reject
     """`suppressed`: address -> whether of everything, else of marketing only."""
     of_everything = suppressed.get(row.address)
     if of_everything is False and row.is_marketing:
-        text = "This person has opted out of marketing messages."
-        return Rejection(row.index, row.to, "suppressed", text, {"to": "has opted out of marketing"})
+        text = _("This person has opted out of marketing messages.")
+        return Rejection(row.index, row.to, "suppressed", text, {"to": _("has opted out of marketing")})
     if of_everything or row.window_from is None:
-        text = "This number is blacklisted or has opted out."
-        return Rejection(row.index, row.to, "suppressed", text, {"to": "is suppressed"})
-    return Rejection(row.index, row.to, "window_closed", closed, {"to": "has no open 24 h window"})
+        text = _("This number is blacklisted or has opted out.")
+        return Rejection(row.index, row.to, "suppressed", text, {"to": _("is suppressed")})
+    return Rejection(row.index, row.to, "window_closed", closed, {"to": _("has no open 24 h window")})

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record, differences
 from billing.models import CreditAccount
@@ -81,7 +82,7 @@ def channel_by_uuid(*, schema: str, uuid: UUID) -> ChannelSnapshot:
     is_charged = Exists(CreditAccount.objects.filter(is_active=True))
     row = Channel.objects.filter(uuid=uuid).values(*_FIELDS, is_charged=is_charged).first()
     if row is None:
-        raise NotFound("channel_not_found", "No such channel.")
+        raise NotFound("channel_not_found", _("No such channel."))
     snapshot = ChannelSnapshot(**row)
     if len(_snapshots) >= _SNAPSHOTS_MAX:
         _snapshots.clear()
@@ -100,7 +101,7 @@ def channel_by_public_id(*, schema: str, public_id: str) -> ChannelSnapshot:
         # References never look like a UUID.
         found = Channel.objects.filter(reference=public_id).values_list("uuid", flat=True).first()
     if found is None:
-        raise NotFound("channel_not_found", "No such channel.")
+        raise NotFound("channel_not_found", _("No such channel."))
     return channel_by_uuid(schema=schema, uuid=found)
 
 
@@ -114,7 +115,7 @@ def channel_for_texts(*, schema: str, channel_id: int | None = None) -> ChannelS
     if channel_id is not None:
         uuid = rows.filter(pk=channel_id).values_list("uuid", flat=True).first()
         if uuid is None:
-            raise InvalidInput("channel_not_found", "There is no such channel.", {"channel_id": "does not exist"})
+            raise InvalidInput("channel_not_found", _("There is no such channel."), {"channel_id": _("does not exist")})
         return channel_by_uuid(schema=schema, uuid=uuid)
     connected = list(rows.filter(status=Channel.Status.CONNECTED).values_list("uuid", "kind"))
     texting = [(uuid, driver_of(kind)) for uuid, kind in connected if Capability.TEXT in driver_of(kind).capabilities]
@@ -123,8 +124,8 @@ def channel_for_texts(*, schema: str, channel_id: int | None = None) -> ChannelS
     if chosen is None:
         chosen = next((uuid for uuid, _driver in by_phone), None)
     if chosen is None:
-        text = "No channel that sends texts to phones is connected: connect one in the admin."
-        raise InvalidInput("no_channel", text, {"channel_id": "no channel is connected"})
+        text = _("No channel that sends texts to phones is connected: connect one in the admin.")
+        raise InvalidInput("no_channel", text, {"channel_id": _("no channel is connected")})
     return channel_by_uuid(schema=schema, uuid=chosen)
 
 
@@ -193,8 +194,8 @@ def channel_create(
     except IntegrityError as error:
         raise Conflict(
             "channel_taken",
-            "This address is connected already, here or in another organisation.",
-            {"external_id": "is connected already"},
+            _("This address is connected already, here or in another organisation."),
+            {"external_id": _("is connected already")},
         ) from error
     return channel
 
@@ -204,7 +205,7 @@ def _check(driver: Driver, info: ChannelInfo) -> None:
     try:
         driver.check(info)
     except ContentError as error:
-        raise InvalidInput("invalid_settings", "These settings cannot work.", error.fields) from error
+        raise InvalidInput("invalid_settings", _("These settings cannot work."), error.fields) from error
     gateway = driver.gateway_of(info)
     if gateway:
         try:
@@ -307,7 +308,7 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
     unknown = set(secrets) - set(driver.secret_fields)
     if unknown:
         raise InvalidInput(
-            "unknown_secret", "This kind of channel has no such secret.", dict.fromkeys(unknown, "unknown")
+            "unknown_secret", _("This kind of channel has no such secret."), dict.fromkeys(unknown, "unknown")
         )
     with transaction.atomic():
         locked = Channel.objects.select_for_update().get(pk=channel.pk)
@@ -315,7 +316,7 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
         try:
             driver.check(info_of(locked))
         except ContentError as error:
-            raise InvalidInput("invalid_settings", "These settings cannot work.", error.fields) from error
+            raise InvalidInput("invalid_settings", _("These settings cannot work."), error.fields) from error
         if secrets.get("access_token"):
             locked.token_at, locked.token_expires_at, locked.token_problem = timezone.now(), None, ""
             token_watch(channel=locked)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from messaging.models import IdempotencyRecord
 from tenants.errors import Conflict, InvalidInput
@@ -58,7 +59,7 @@ def idempotent_run(
 
 def _key_check(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
-        text = f"An Idempotency-Key has 1 to {MAX_KEY} printable characters."
+        text = _("An Idempotency-Key has 1 to %(max_key)s printable characters.") % {"max_key": MAX_KEY}
         raise InvalidInput("idempotency_key_invalid", text, {"Idempotency-Key": text})
 
 
@@ -70,12 +71,12 @@ def _lock(caller_id: int, key: str) -> None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
         (taken,) = cursor.fetchone()
     if not taken:
-        text = "A request with this Idempotency-Key is still running. Repeat it in a moment to get its answer."
+        text = _("A request with this Idempotency-Key is still running. Repeat it in a moment to get its answer.")
         raise Conflict("idempotency_in_progress", text, retry_after=1)
 
 
 def _replay(record: IdempotencyRecord, request_hash: str) -> Answer:
     if record.request_hash != request_hash:
-        text = "This Idempotency-Key was used for another request within the last 24 hours. Use a new key."
+        text = _("This Idempotency-Key was used for another request within the last 24 hours. Use a new key.")
         raise InvalidInput("idempotency_key_reused", text, {"Idempotency-Key": text})
     return Answer(record.response_status, record.response_body, replayed=True)

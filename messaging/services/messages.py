@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing.services.outcomes import message_hold_again, messages_credit
 from messaging.content import CONTENT_REMOVED
@@ -29,12 +30,12 @@ def message_cancel(*, message_uuid: UUID) -> None:
             .first()
         )
         if message is None:
-            raise NotFound("message_not_found", "No such message.")
+            raise NotFound("message_not_found", _("No such message."))
         changed = Message.objects.filter(pk=message.pk, status__in=_WAITING).update(
             status=Message.Status.CANCELLED, due_at=None
         )
         if not changed:
-            raise Conflict("message_not_waiting", "The message is not waiting any more and cannot be cancelled.")
+            raise Conflict("message_not_waiting", _("The message is not waiting any more and cannot be cancelled."))
         hour = timezone.now().replace(minute=0, second=0, microsecond=0)
         ChannelCount.objects.create(
             channel_id=message.channel_id, hour=hour, metric=ChannelCount.Metric.CANCELLED, count=1
@@ -51,9 +52,9 @@ def message_retry(*, message_uuid: UUID) -> None:
     """
     message = Message.objects.filter(uuid=message_uuid, direction=Message.Direction.OUT).first()
     if message is None:
-        raise NotFound("message_not_found", "No such message.")
+        raise NotFound("message_not_found", _("No such message."))
     if message.is_sensitive:
-        raise Conflict("message_sensitive", "A one-time password is not sent again: ask for a new one.")
+        raise Conflict("message_sensitive", _("A one-time password is not sent again: ask for a new one."))
     failed = Message.objects.filter(pk=message.pk, status=Message.Status.FAILED)
     with transaction.atomic():
         # In the guard itself, because the text may be removed in this very moment.
@@ -79,8 +80,8 @@ def message_retry(*, message_uuid: UUID) -> None:
             message_hold_again(message_id=message.pk)
     if not changed:
         if failed.exists():
-            raise Conflict("content_removed", "The text of this message is no longer kept.")
-        raise Conflict("message_not_failed", "Only a failed message can be sent again.")
+            raise Conflict("content_removed", _("The text of this message is no longer kept."))
+        raise Conflict("message_not_failed", _("Only a failed message can be sent again."))
     transaction.on_commit(partial(lane_wake, connection.schema_name, message.channel_id))
 
 

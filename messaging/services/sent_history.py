@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from contacts.querysets import PAGE_ROWS_MOST
 from messaging.models import Message
@@ -55,7 +56,9 @@ def sent_page(chosen: HistoryFilter, *, page: int, per_page: int) -> tuple[list[
     """One page, and whether there are more. Raises `InvalidInput` for pages too far back: bound the time instead."""
     start = (page - 1) * per_page
     if start + per_page > PAGE_ROWS_MOST:
-        text = f"only the first {PAGE_ROWS_MOST} messages can be paged through: narrow the dates"
+        text = _("only the first %(page_rows_most)s messages can be paged through: narrow the dates") % {
+            "page_rows_most": PAGE_ROWS_MOST
+        }
         raise InvalidInput("page_too_far", text, {"page": text})
     rows = list(sent_messages(chosen).select_related("channel", "contact")[start : start + per_page + 1])
     return rows[:per_page], len(rows) > per_page

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from messaging.drivers.base import ContentError, Driver
 from messaging.drivers.templates import TemplateDriver
 from messaging.models import MessageTemplate, TemplateSync
@@ -45,13 +47,21 @@ def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, c
     known = _look_up(schema, kind, account_id, name, language)
     if known.row is None:
         if known.is_read:
-            text = f"There is no template {name[:100]} in {language}. Read the templates again if it is new."
-            raise InvalidInput("template_unknown", text, {"template.name": "is not known in this language"})
+            text = _("There is no template %(name)s in %(language)s. Read the templates again if it is new.") % {
+                "name": name[:100],
+                "language": language,
+            }
+            raise InvalidInput("template_unknown", text, {"template.name": _("is not known in this language")})
         return ""
     status, reason, parameter_format, components, category = known.row
     if status != MessageTemplate.Status.APPROVED:
-        text = f"The template {name[:100]} ({language}) cannot be sent: it is {status}. {reason}".strip()
-        raise InvalidInput("template_not_approved", text, {"template.name": f"is {status}"})
+        refusal = _("The template %(name)s (%(language)s) cannot be sent: it is %(status)s.") % {
+            "name": name[:100],
+            "language": language,
+            "status": status,
+        }
+        text = f"{refusal} {reason}".strip()
+        raise InvalidInput("template_not_approved", text, {"template.name": _("is %(status)s") % {"status": status}})
     if not components:
         return category
     try:

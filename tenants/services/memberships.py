@@ -102,7 +102,7 @@ def membership_get(*, organization_id: int, membership_id: int) -> Membership:
         .first()
     )
     if found is None:
-        raise NotFound("sub_account_not_found", "There is no such member.")
+        raise NotFound("sub_account_not_found", _("There is no such member."))
     return found
 
 
@@ -116,13 +116,18 @@ def membership_set_permissions(
     wanted = None if permissions is None else sorted(set(permissions))
     unknown = sorted(set(wanted or ()) - PERMISSIONS.keys())
     if unknown:
-        text = f"unknown: {', '.join(unknown[:5])}; known: {', '.join(PERMISSIONS)}"
-        raise InvalidInput("invalid_permissions", "There is no such permission.", {"permissions": text})
+        text = _("unknown: %(unknown)s; known: %(known)s") % {
+            "unknown": ", ".join(unknown[:5]),
+            "known": ", ".join(PERMISSIONS),
+        }
+        raise InvalidInput("invalid_permissions", _("There is no such permission."), {"permissions": text})
     with transaction.atomic():
         current = _locked(membership)
         _allow(actor_role, current.role)
         if current.role == Membership.Role.OWNER:
-            raise Conflict("owner_has_all", "An owner always has all permissions.", {"permissions": "is an owner"})
+            raise Conflict(
+                "owner_has_all", _("An owner always has all permissions."), {"permissions": _("is an owner")}
+            )
         if wanted != current.permissions:
             Membership.objects.filter(pk=current.pk).update(permissions=wanted)
             _audit("permissions_changed", current, {"permissions": current.permissions}, {"permissions": wanted})
@@ -142,9 +147,11 @@ def invitation_create(
     try:
         validate_email(address)
     except ValidationError as error:
-        raise InvalidInput("invalid_email", "This is not an e-mail address.", {"email": error.messages[0]}) from error
+        raise InvalidInput(
+            "invalid_email", _("This is not an e-mail address."), {"email": error.messages[0]}
+        ) from error
     if Membership.objects.filter(organization=organization, user__email__iexact=address).exists():
-        raise Conflict("already_member", "This person is a member already.", {"email": "already a member"})
+        raise Conflict("already_member", _("This person is a member already."), {"email": _("already a member")})
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         Invitation.objects.filter(organization=organization, email__iexact=address, accepted_at__isnull=True).delete()
@@ -212,7 +219,7 @@ def _account(email: str, name: str, password: str | None) -> User:
 
 def _membership_insert(organization: Organization, user: User, role: str) -> Membership:
     if role not in Membership.Role.values:
-        raise InvalidInput("invalid_role", "There is no such role.", {"role": "unknown"})
+        raise InvalidInput("invalid_role", _("There is no such role."), {"role": _("unknown")})
     try:
         with transaction.atomic():
             membership = Membership.objects.create(organization=organization, user=user, role=role)
@@ -220,7 +227,7 @@ def _membership_insert(organization: Organization, user: User, role: str) -> Mem
             _tell("sub_account.created", membership)
             return membership
     except IntegrityError as error:
-        raise Conflict("already_member", "This person is a member already.") from error
+        raise Conflict("already_member", _("This person is a member already.")) from error
 
 
 def _audit(
@@ -255,13 +262,13 @@ def _allow(actor_role: str | None, *roles: str) -> None:
     """`roles`: those that the change touches, before and after."""
     unknown = [role for role in roles if role not in Membership.Role.values]
     if unknown:
-        raise InvalidInput("invalid_role", "There is no such role.", {"role": "unknown"})
+        raise InvalidInput("invalid_role", _("There is no such role."), {"role": _("unknown")})
     if actor_role is None or actor_role == Membership.Role.OWNER:
         return
     if actor_role not in _MANAGERS:
-        raise Forbidden("not_allowed", "Only owners and administrators manage members.")
+        raise Forbidden("not_allowed", _("Only owners and administrators manage members."))
     if Membership.Role.OWNER in roles:
-        raise Forbidden("owners_only", "Only an owner can make, change or remove an owner.")
+        raise Forbidden("owners_only", _("Only an owner can make, change or remove an owner."))
 
 
 def _locked(membership: Membership) -> Membership:
@@ -277,11 +284,11 @@ def _keep_an_owner(membership: Membership) -> None:
         organization_id=membership.organization_id, role=Membership.Role.OWNER, is_suspended=False, user__is_active=True
     )
     if not others.exclude(pk=membership.pk).exists():
-        raise Conflict("last_owner", "This is the organisation's last owner: make somebody else an owner first.")
+        raise Conflict("last_owner", _("This is the organisation's last owner: make somebody else an owner first."))
 
 
 def _invitation_invalid() -> InvalidInput:
-    return InvalidInput("invitation_invalid", "This invitation has been used, has expired, or never existed.")
+    return InvalidInput("invitation_invalid", _("This invitation has been used, has expired, or never existed."))
 
 
 def _invitation_mail(invitation: Invitation, token: str) -> None:

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name
 
 from audit.services.recording import audit_record
@@ -116,7 +117,7 @@ def organization_suspend(*, organization: Organization, reason: str) -> Organiza
     """Stop keys, logins and sends at once. Raises Conflict when it is not active, InvalidInput without a reason."""
     _require_customer(organization)
     if not reason.strip():
-        raise InvalidInput("reason_required", "Say why, it is shown to the super-admins.", {"reason": "required"})
+        raise InvalidInput("reason_required", _("Say why, it is shown to the super-admins."), {"reason": _("required")})
     with transaction.atomic():
         suspended = _move(
             organization,
@@ -162,7 +163,7 @@ def organization_delete(*, organization: Organization, reason: str = "") -> Orga
             )
         )
         if not updated:
-            raise Conflict("organization_state", "The organisation is deleted already.")
+            raise Conflict("organization_state", _("The organisation is deleted already."))
         agenda_put(schema=get_public_schema_name(), kind=PURGE_KIND, key=str(organization.uuid), due_at=purge_at)
         _audit("deleted", organization, new={"reason": reason.strip(), "purge_at": purge_at})
     organization.refresh_from_db()
@@ -198,7 +199,9 @@ def organization_purge(*, organization: Organization) -> None:
             .first()
         )
         if current is None:
-            raise Conflict("purge_too_early", "Only a deleted organisation whose grace period is over can be purged.")
+            raise Conflict(
+                "purge_too_early", _("Only a deleted organisation whose grace period is over can be purged.")
+            )
         # Before anything else is read or written: it locks tables that another purge may be reading.
         schema_drop(current.schema_name)
         members = list(User.objects.filter(memberships__organization=current, is_superuser=False))
@@ -242,7 +245,10 @@ def _audit(what: str, organization: Organization, new: dict[str, Any] | None = N
 def _move(organization: Organization, *, source: str, **changes: Any) -> Organization:
     """Guarded change of state; `organization` is read again. Raises Conflict when it is not in `source`."""
     if not Organization.objects.filter(pk=organization.pk, status=source).update(**changes):
-        raise Conflict("organization_state", f"The organisation is not {Organization.Status(source).label.lower()}.")
+        raise Conflict(
+            "organization_state",
+            _("The organisation is not %(label)s.") % {"label": Organization.Status(source).label.lower()},
+        )
     organization.refresh_from_db()
     return organization
 
@@ -254,22 +260,24 @@ def _schema_name(slug: str) -> str:
 
 def _validate(organization: Organization) -> None:
     if organization.slug in _RESERVED_SLUGS:
-        raise InvalidInput("slug_reserved", "This short name is reserved.", {"slug": "reserved"})
+        raise InvalidInput("slug_reserved", _("This short name is reserved."), {"slug": _("reserved")})
     try:
         organization.full_clean(exclude=["schema_name"])
     except ValidationError as error:
         fields = {field: " ".join(messages) for field, messages in error.message_dict.items()}
         code = "slug_taken" if Organization.objects.filter(slug=organization.slug).exists() else "invalid_organization"
-        raise InvalidInput(code, "The organisation cannot be created like this.", fields) from error
+        raise InvalidInput(code, _("The organisation cannot be created like this."), fields) from error
     if Domain.objects.filter(domain=organization.host).exists():
-        raise InvalidInput("slug_taken", "This address is in use.", {"slug": "its address is in use"})
+        raise InvalidInput("slug_taken", _("This address is in use."), {"slug": _("its address is in use")})
 
 
 def _owner_account(email: str, password: str | None, name: str, rules: PasswordRules | None, *, is_new: bool) -> User:
     """The account of this address, or a new one that is checked but not saved yet. Raises InvalidInput."""
     existing = User.objects.filter(email__iexact=email.strip()).first()
     if existing is not None and is_new:
-        raise Conflict("email_taken", "This e-mail address has an account already.", {"owner_email": "has an account"})
+        raise Conflict(
+            "email_taken", _("This e-mail address has an account already."), {"owner_email": _("has an account")}
+        )
     if existing is not None:
         return existing
     user = User(email=email.strip().lower(), name=name.strip()[:120])
@@ -280,7 +288,7 @@ def _owner_account(email: str, password: str | None, name: str, rules: PasswordR
     except ValidationError as error:
         field = "owner_email" if hasattr(error, "error_dict") else "owner_password"
         raise InvalidInput(
-            "invalid_owner", "The owner's account cannot be made.", {field: " ".join(error.messages)}
+            "invalid_owner", _("The owner's account cannot be made."), {field: " ".join(error.messages)}
         ) from error
     user.set_password(password)
     return user
@@ -303,7 +311,7 @@ def _account_forget(user: User) -> None:
 
 def _require_customer(organization: Organization) -> None:
     if organization.schema_name == get_public_schema_name() or organization.is_template:
-        raise Conflict("organization_state", "This is not a customer's organisation.")
+        raise Conflict("organization_state", _("This is not a customer's organisation."))
 
 
 def _require_public_schema() -> None:

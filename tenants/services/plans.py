@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -109,7 +110,10 @@ def limit_check(*, organization: PlanOwner, what: Countable, adding: int = 1) ->
     limit, used = found
     if used + adding > limit:
         raise LimitReached(
-            "plan_limit_reached", f"The plan allows {limit} {what}; {used} are in use.", {what: "plan limit reached"}
+            "plan_limit_reached",
+            _("The plan allows %(limit)s %(what)s; %(used)s are in use.")
+            % {"limit": limit, "what": what, "used": used},
+            {what: _("plan limit reached")},
         )
 
 
@@ -150,7 +154,8 @@ def quota_take(*, organization: PlanOwner, count: int) -> None:
     if not taken:
         raise LimitReached(
             "plan_limit_reached",
-            f"The plan allows {limit} messages per month; {used} are used and {count} more do not fit.",
+            _("The plan allows %(limit)s messages per month; %(used)s are used and %(count)s more do not fit.")
+            % {"limit": limit, "used": used, "count": count},
             retry_after=(_next_month(month) - timezone.now()).total_seconds(),
         )
 
@@ -233,7 +238,7 @@ def _plan_read(organization_id: int) -> PlanLimits | None:
 def _plan_required(organization: PlanOwner) -> PlanLimits:
     limits = plan_current(organization_id=organization.pk)
     if limits is None:
-        raise LimitReached("subscription_ended", "The organisation has no plan at the moment.")
+        raise LimitReached("subscription_ended", _("The organisation has no plan at the moment."))
     return limits
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from tenants.errors import Conflict, Forbidden, InvalidInput, LimitReached
 from tenants.models import ApiKey, Membership, Organization, User
@@ -93,7 +94,9 @@ def _organization_with_owner(*, name: str, email: str, password: str, **options:
         except InvalidInput as error:
             if error.code not in ("slug_taken", "slug_reserved"):
                 raise
-    raise Conflict("slug_taken", "No short name could be found for this name. Try another one.", {"name": "is taken"})
+    raise Conflict(
+        "slug_taken", _("No short name could be found for this name. Try another one."), {"name": _("is taken")}
+    )
 
 
 def user_by_password(*, request: object, email: str, password: str) -> User:
@@ -102,10 +105,10 @@ def user_by_password(*, request: object, email: str, password: str) -> User:
     if getattr(request, "axes_locked_out", False):
         # Its middleware would answer with a web page.
         request.axes_locked_out = False  # type: ignore[attr-defined]
-        text = "Too many wrong passwords from this address. Try again later."
+        text = _("Too many wrong passwords from this address. Try again later.")
         raise LimitReached("login_locked", text, retry_after=settings.AXES_COOLOFF_TIME * 3600)
     if not isinstance(user, User):
-        raise Forbidden("login_failed", "E-mail address or password are not right.")
+        raise Forbidden("login_failed", _("E-mail address or password are not right."))
     return user
 
 
@@ -120,7 +123,7 @@ def membership_by_password(*, request: object, email: str, password: str, slug: 
     )
     found = (rows.filter(organization__slug=slug) if slug else rows).order_by("-pk").first()
     if found is None:
-        raise Forbidden("login_failed", "E-mail address or password are not right.")
+        raise Forbidden("login_failed", _("E-mail address or password are not right."))
     return found
 
 
@@ -144,9 +147,11 @@ def account_by_password(
         if role_allows(role=membership.role, app_label="tenants", model="apikey", action="add")
     ]
     if not allowed:
-        raise Forbidden("key_creation_refused", "You may not make API keys there.")
+        raise Forbidden("key_creation_refused", _("You may not make API keys there."))
     if len(allowed) > 1:
-        text = f"Name one of: {', '.join(str(organization.uuid) for organization in allowed[:20])}."
+        text = _("Name one of: %(names)s.") % {
+            "names": ", ".join(str(organization.uuid) for organization in allowed[:20])
+        }
         raise InvalidInput("account_ambiguous", "You belong to several accounts. " + text, {"accountId": text})
     return user, allowed[0]
 

@@ -23,6 +23,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_tenants.utils import get_public_schema_name
 
 from config.heartbeat import monitor_redis
@@ -104,7 +105,7 @@ def retention_set(*, organization: Organization, kind: str, set_by: str, days: i
     """
     period = next((item for item in retention_periods(organization_id=organization.pk) if item.rule.kind == kind), None)
     if period is None:
-        raise InvalidInput("unknown_kind", "There is no such kind of data.", {"kind": "unknown"})
+        raise InvalidInput("unknown_kind", _("There is no such kind of data."), {"kind": _("unknown")})
     _days_check(period, set_by, days)
     with transaction.atomic():
         RetentionPeriod.objects.update_or_create(
@@ -123,10 +124,10 @@ def retention_reset(*, organization: Organization, kind: str, set_by: str) -> No
 def _days_check(period: Period, set_by: str, days: int | None) -> None:
     floor = period.rule.floor_days
     if days is not None and not floor <= days <= MAX_DAYS:
-        text = f"From {floor} to {MAX_DAYS} days, or for ever."
+        text = _("From %(floor)s to %(max_days)s days, or for ever.") % {"floor": floor, "max_days": MAX_DAYS}
         raise InvalidInput("invalid_days", text, {"days": text})
     if set_by == SetBy.ORGANIZATION and _shorter(days, period.granted) != days:
-        text = f"At most {period.granted} days."
+        text = _("At most %(granted)s days.") % {"granted": period.granted}
         raise InvalidInput("days_not_granted", text, {"days": text})
 
 

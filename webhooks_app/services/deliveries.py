@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from tenants.errors import Conflict, NotFound
@@ -73,7 +74,7 @@ def delivery_get(*, uuid: UUID, surface: str | None = None) -> Delivery:
     """One delivery. Raises `NotFound`."""
     found = deliveries_of(surface=surface).filter(uuid=uuid).first()
     if found is None:
-        raise NotFound("delivery_not_found", "No such delivery.")
+        raise NotFound("delivery_not_found", _("No such delivery."))
     return found
 
 
@@ -120,19 +121,19 @@ def delivery_replay(*, delivery_id: int) -> None:
     """
     delivery = Delivery.objects.select_related("endpoint").filter(pk=delivery_id).first()
     if delivery is None:
-        raise NotFound("delivery_not_found", "No such delivery.")
+        raise NotFound("delivery_not_found", _("No such delivery."))
     endpoint: Endpoint = delivery.endpoint
     if endpoint.deleted_at is not None or not endpoint.is_active:
-        raise Conflict("webhook_off", "The webhook is switched off.")
+        raise Conflict("webhook_off", _("The webhook is switched off."))
     event = Event.objects.filter(pk=delivery.event_id).only("data").first()
     if event is None or event.data.get("removed") is True:
-        raise Conflict("payload_removed", "The payload of this delivery is not kept any more.")
+        raise Conflict("payload_removed", _("The payload of this delivery is not kept any more."))
     with transaction.atomic():
         changed = Delivery.objects.filter(pk=delivery_id, status__in=FINISHED).update(
             status=Status.PENDING, attempts=0, due_at=timezone.now(), finished_at=None, error="", fence=None
         )
         if not changed:
-            raise Conflict("delivery_waiting", "The delivery is still waiting and goes out by itself.")
+            raise Conflict("delivery_waiting", _("The delivery is still waiting and goes out by itself."))
         audit_record(
             action="webhook.delivery_replayed",
             subject=endpoint,

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record, differences
 from config.egress import UrlRefused, networks_read, resolve_public
@@ -55,7 +56,7 @@ def endpoint_get(*, surface: str | None = None, id: int | None = None, uuid: UUI
         rows = rows.filter(uuid=uuid)
     found = rows.first() if id is not None or uuid is not None else None
     if found is None:
-        raise NotFound("webhook_not_found", "No such webhook.")
+        raise NotFound("webhook_not_found", _("No such webhook."))
     return found
 
 
@@ -88,7 +89,10 @@ def endpoint_create(
     )
     plain = secret_check(secret) if secret else secret_generate(surface)
     if Endpoint.objects.filter(deleted_at__isnull=True).count() >= ENDPOINTS_MOST:
-        raise LimitReached("too_many_webhooks", f"There can be {ENDPOINTS_MOST} webhooks at most.")
+        raise LimitReached(
+            "too_many_webhooks",
+            _("There can be %(endpoints_most)s webhooks at most.") % {"endpoints_most": ENDPOINTS_MOST},
+        )
     with transaction.atomic():
         endpoint = Endpoint.objects.create(surface=surface, is_active=is_active, secrets={"current": plain}, **fields)
         AgendaItem.objects.create(schema=connection.schema_name, kind=WEBHOOK_LANE, key=str(endpoint.pk))
@@ -127,7 +131,7 @@ def endpoint_update(
     with transaction.atomic():
         old = _described(endpoint)
         if changed and not Endpoint.objects.filter(pk=endpoint.pk, deleted_at__isnull=True).update(**changed):
-            raise NotFound("webhook_not_found", "No such webhook.")
+            raise NotFound("webhook_not_found", _("No such webhook."))
         if secret:
             endpoint_rotate_secret(endpoint_id=endpoint.pk, secret=secret)
         if is_active is not None:
@@ -169,13 +173,13 @@ def endpoint_rotate_secret(*, endpoint_id: int, secret: str | None = None, overl
     Raises `NotFound`, `InvalidInput` for a secret that cannot be used, `Conflict` when it is the present one.
     """
     if not timedelta(0) <= overlap <= _OVERLAP_MOST:
-        raise InvalidInput("invalid_overlap", "The overlap is 0 to 30 days.", {"overlap": "0 to 30 days"})
+        raise InvalidInput("invalid_overlap", _("The overlap is 0 to 30 days."), {"overlap": _("0 to 30 days")})
     with transaction.atomic():
         endpoint = _locked(endpoint_id)
         plain = secret_check(secret) if secret else secret_generate(endpoint.surface)
         current = endpoint.secrets.get("current", "")
         if plain == current:
-            raise Conflict("secret_unchanged", "That is the present secret.", {"secret": "is the present secret"})
+            raise Conflict("secret_unchanged", _("That is the present secret."), {"secret": _("is the present secret")})
         endpoint.secrets = {"current": plain} | ({"previous": current} if overlap else {})
         endpoint.previous_until = timezone.now() + overlap if overlap else None
         endpoint.save(update_fields=["secrets", "previous_until"])
@@ -208,7 +212,7 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
 def _locked(endpoint_id: int) -> Endpoint:
     endpoint = Endpoint.objects.select_for_update().filter(pk=endpoint_id, deleted_at__isnull=True).first()
     if endpoint is None:
-        raise NotFound("webhook_not_found", "No such webhook.")
+        raise NotFound("webhook_not_found", _("No such webhook."))
     return endpoint
 
 
@@ -217,17 +221,17 @@ def _checked(surface: str, **given: Any) -> dict[str, Any]:
     problems: dict[str, str] = {}
     fields: dict[str, Any] = {key: given[key] for key in ("retry_limit", "timeout") if key in given}
     if not 0 <= fields.get("retry_limit", 0) <= RETRIES_MOST:
-        problems["retry_limit"] = f"0 to {RETRIES_MOST}"
+        problems["retry_limit"] = _("0 to %(retries_most)s") % {"retries_most": RETRIES_MOST}
     if not 1 <= fields.get("timeout", 1) <= TIMEOUT_MOST:
-        problems["timeout"] = f"1 to {TIMEOUT_MOST} seconds"
+        problems["timeout"] = _("1 to %(timeout_most)s seconds") % {"timeout_most": TIMEOUT_MOST}
     if "name" in given:
         fields["name"] = given["name"].strip()
         if not 1 <= len(fields["name"]) <= _NAME_LENGTH or "\x00" in fields["name"]:
-            problems["name"] = f"1 to {_NAME_LENGTH} characters"
+            problems["name"] = _("1 to %(name_length)s characters") % {"name_length": _NAME_LENGTH}
     if "channel_ids" in given:
         fields["channel_ids"] = sorted(set(given["channel_ids"]))
         if Channel.objects.filter(pk__in=fields["channel_ids"]).count() != len(fields["channel_ids"]):
-            problems["channel_ids"] = "no such channel"
+            problems["channel_ids"] = _("no such channel")
     for name, check in (("events", partial(_events, surface)), ("url", _url)):
         if name not in given:
             continue
@@ -237,7 +241,11 @@ def _checked(surface: str, **given: Any) -> dict[str, Any]:
             problems[name] = error.fields.get(name, error.message)
     if problems:
         name, text = next(iter(problems.items()))
-        raise InvalidInput("invalid_webhook", f"The webhook is not valid: {name}: {text}", problems)
+        raise InvalidInput(
+            "invalid_webhook",
+            _("The webhook is not valid: %(name)s: %(text)s") % {"name": name, "text": text},
+            problems,
+        )
     return fields
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from tenants.agenda import agenda_handler, agenda_put
@@ -61,9 +62,11 @@ def replay_start(
     now = timezone.now()
     end = min(until or now, now)
     if since >= end:
-        raise InvalidInput("invalid_period", "The period is empty.", {"since": "must be before now and before the end"})
+        raise InvalidInput(
+            "invalid_period", _("The period is empty."), {"since": _("must be before now and before the end")}
+        )
     if not endpoint.is_active:
-        raise Conflict("webhook_off", "The webhook is switched off.")
+        raise Conflict("webhook_off", _("The webhook is switched off."))
     try:
         with transaction.atomic():
             replay = Replay.objects.create(endpoint=endpoint, since=since, until=end, failed_only=failed_only)
@@ -71,7 +74,7 @@ def replay_start(
             period = {"since": since, "until": end, "failed_only": failed_only}
             audit_record(action="webhook.replay_started", subject=endpoint, new=period)
     except IntegrityError as error:
-        raise Conflict("replay_running", "A replay of this webhook is running already.") from error
+        raise Conflict("replay_running", _("A replay of this webhook is running already.")) from error
     return replay
 
 
@@ -79,7 +82,7 @@ def replay_get(*, uuid: UUID) -> Replay:
     """One replay with its progress. Raises `NotFound`."""
     found = Replay.objects.select_related("endpoint").filter(uuid=uuid).first()
     if found is None:
-        raise NotFound("replay_not_found", "No such replay.")
+        raise NotFound("replay_not_found", _("No such replay."))
     return found
 
 
@@ -88,7 +91,7 @@ def replay_cancel(*, replay_id: int) -> None:
     running = Replay.objects.filter(pk=replay_id, status=Replay.Status.RUNNING)
     with transaction.atomic():
         if not running.update(status=Replay.Status.CANCELLED, finished_at=timezone.now()):
-            raise Conflict("replay_not_running", "The replay is not running.")
+            raise Conflict("replay_not_running", _("The replay is not running."))
         replay = Replay.objects.select_related("endpoint").get(pk=replay_id)
         audit_record(action="webhook.replay_cancelled", subject=replay.endpoint, old={"replayed": replay.replayed})
 
