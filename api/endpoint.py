@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 import structlog
+from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from rest_framework.views import APIView
 
 from api.bodies import Body
@@ -116,6 +118,18 @@ class SurfaceEndpoint(APIView, Generic[CallerT]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Authenticate, count, check the scope, run the handler, translate errors."""
+        with translation.override(self.language_of(request)):
+            return self._answer(request, kwargs)
+
+    def language_of(self, request: HttpRequest) -> str:
+        """In which language the surface answers: that of its document, whatever the caller's browser prefers."""
+        return settings.LANGUAGE_CODE
+
+    def stranger_rate(self, request: HttpRequest) -> RateState | None:
+        """Count a request that is refused before it is known who calls; None on surfaces that do not."""
+        return None
+
+    def _answer(self, request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse:
         rate: RateState | None = None
         try:
             handler = self._handler(request)
@@ -125,6 +139,8 @@ class SurfaceEndpoint(APIView, Generic[CallerT]):
             response: HttpResponse = handler(SurfaceCall(request, credential), **kwargs)
         except Exception as error:
             response = self.refuse(error, request)
+            if rate is None and (rate := self.stranger_rate(request)) is not None and not rate.allowed:
+                response = self.refuse(rate_problem(rate), request)
         if rate is not None:
             rate_headers(response, rate)
         return response
@@ -180,10 +196,15 @@ def key_rate(credential: Credential) -> RateState:
 def admit(credential: Caller, rate: RateState, scope: str) -> None:
     """Raises `Problem` when the rate is used up or `scope` ("" for none) is missing."""
     if not rate.allowed:
-        detail = f"At most {rate.limit} requests per minute are possible."
-        raise Problem("rate_limited", detail, headers={"Retry-After": str(max(1, math.ceil(rate.retry_after)))})
+        raise rate_problem(rate)
     if scope and scope not in credential.scopes:
         raise Problem("scope_missing", f"The scope {scope} is missing.", extra={"scope": scope})
+
+
+def rate_problem(rate: RateState) -> Problem:
+    """The refusal of a request beyond its rate."""
+    detail = f"At most {rate.limit} requests per minute are possible."
+    return Problem("rate_limited", detail, headers={"Retry-After": str(max(1, math.ceil(rate.retry_after)))})
 
 
 def rate_headers(response: HttpResponse, rate: RateState) -> None:

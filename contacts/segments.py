@@ -51,9 +51,9 @@ class _Compiler:
 
     def rule(self, rule: Any, where: str, depth: int = 0) -> Condition:
         if depth > MAX_DEPTH:
-            return self._bad(where, f"is nested more than {MAX_DEPTH} deep")
+            return self._bad(where, _("is nested more than %(most)s deep") % {"most": MAX_DEPTH})
         if not isinstance(rule, Mapping):
-            return self._bad(where, "must be an object")
+            return self._bad(where, _("must be an object"))
         keys = set(rule)
         if keys in ({"all"}, {"any"}):
             return self._group(rule, where, depth)
@@ -61,14 +61,14 @@ class _Compiler:
             inner = self.rule(rule["not"], f"{where}.not", depth + 1)
             return Condition(f"NOT COALESCE({inner.sql}, false)", inner.params)
         if not keys <= {"field", "op", "value"} or not {"field", "op"} <= keys:
-            return self._bad(where, "must have all, any, not, or field and op")
+            return self._bad(where, _("must have all, any, not, or field and op"))
         return self._test(rule, where)
 
     def _group(self, rule: Mapping[str, Any], where: str, depth: int) -> Condition:
         word, joint = ("all", " AND ") if "all" in rule else ("any", " OR ")
         parts = rule[word]
         if not isinstance(parts, Sequence) or isinstance(parts, str) or not parts:
-            return self._bad(f"{where}.{word}", "must be a list with at least one rule")
+            return self._bad(f"{where}.{word}", _("must be a list with at least one rule"))
         inner = [self.rule(part, f"{where}.{word}.{index}", depth + 1) for index, part in enumerate(parts)]
         params = tuple(value for condition in inner for value in condition.params)
         return Condition("(" + joint.join(condition.sql for condition in inner) + ")", params)
@@ -76,14 +76,14 @@ class _Compiler:
     def _test(self, rule: Mapping[str, Any], where: str) -> Condition:
         self.tests += 1
         if self.tests > MAX_TESTS:
-            return self._bad(where, f"is one test too many: there may be {MAX_TESTS}")
+            return self._bad(where, _("is one test too many: there may be %(most)s") % {"most": MAX_TESTS})
         name, op, value = rule["field"], rule["op"], rule.get("value")
         operations = self._operations(name)
         if operations is None:
-            return self._bad(f"{where}.field", "is not a field that can be filtered by")
+            return self._bad(f"{where}.field", _("is not a field that can be filtered by"))
         make = operations.get(op) if isinstance(op, str) else None
         if make is None:
-            return self._bad(f"{where}.op", f"must be one of {', '.join(operations)}")
+            return self._bad(f"{where}.op", _("must be one of %(names)s") % {"names": ", ".join(operations)})
         try:
             return make(value)
         except (ValueError, TypeError) as error:

@@ -11,11 +11,11 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from rest_framework.views import APIView
 
-from api.endpoint import SurfaceCall, SurfaceEndpoint, json_response, rate_headers
+from api.endpoint import SurfaceCall, SurfaceEndpoint, json_response, rate_headers, rate_problem
 from api.marketing.auth import TokenAuthentication, bearer_of
 from api.marketing.errors import problem_response
 from api.marketing.language import language_of
-from api.marketing.throttles import OTHERS, address_rate, token_rate
+from api.marketing.throttles import OTHERS, address_rate, stranger_rate, token_rate
 from api.problems import Problem
 from api.rate_limit import RateState
 from tenants.services.tokens import Bearer
@@ -51,11 +51,15 @@ class Endpoint(SurfaceEndpoint[Bearer]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """In the caller's language, which the answer names."""
-        language = language_of(request)
-        with translation.override(language):
-            response = super().dispatch(request, *args, **kwargs)
-        response["Content-Language"] = language
+        response = super().dispatch(request, *args, **kwargs)
+        response["Content-Language"] = language_of(request)
         return response
+
+    def language_of(self, request: HttpRequest) -> str:
+        return language_of(request)
+
+    def stranger_rate(self, request: HttpRequest) -> RateState | None:
+        return stranger_rate(request)
 
     def credential_of(self, request: HttpRequest) -> Bearer:
         return bearer_of(request)
@@ -84,7 +88,7 @@ class PublicEndpoint(Endpoint):
                 if request.method != "POST":
                     raise Problem("method_not_allowed", "Use POST.", headers={"Allow": "POST"})
                 if not rate.allowed:
-                    raise Problem("rate_limited", "", headers={"Retry-After": str(max(1, round(rate.retry_after)))})
+                    raise rate_problem(rate)
                 response: HttpResponse = self.public(request)
             except Exception as error:
                 response = self.refuse(error, request)
@@ -107,7 +111,10 @@ class NotFoundEndpoint(APIView):
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         language = language_of(request)
+        rate = stranger_rate(request)
+        problem = Problem("not_found", "") if rate.allowed else rate_problem(rate)
         with translation.override(language):
-            response = problem_response(Problem("not_found", ""), request)
+            response = problem_response(problem, request)
+        rate_headers(response, rate)
         response["Content-Language"] = language
         return response

@@ -7,13 +7,13 @@ whose codes are stable.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from api.bodies import FieldProblem
@@ -96,16 +96,16 @@ FIELD_TEXTS: Final[Mapping[str, str | Promise]] = {
     "group_exists": _("The %(field)s has already been taken."),
 }
 # What services say of a value, where it is the same as one of the above.
-_SAME: Final[Mapping[str | Promise, str]] = {
-    _("is required"): "required",
-    _("is not an e-mail address"): "invalid_email",
-    _("is not a phone number"): "invalid_phone",
-    _("does not have the length of a number of its country"): "invalid_phone",
-    _("has an unknown country code"): "invalid_phone",
-    _("is too short"): "invalid_phone",
-    _("is too long"): "invalid_phone",
-    _("must have 8 to 20 characters"): "invalid_phone",
-}
+_SAME: Final[Sequence[tuple[str | Promise, str]]] = (
+    (_("is required"), "required"),
+    (_("is not an e-mail address"), "invalid_email"),
+    (_("is not a phone number"), "invalid_phone"),
+    (_("does not have the length of a number of its country"), "invalid_phone"),
+    (_("has an unknown country code"), "invalid_phone"),
+    (_("is too short"), "invalid_phone"),
+    (_("is too long"), "invalid_phone"),
+    (_("must have 8 to 20 characters"), "invalid_phone"),
+)
 # Answers whose words do not say which value it was.
 _DETAILED: Final = frozenset({"invalid_type", "too_short", "too_long", "out_of_range", "not_possible"})
 _INDEX: Final = re.compile(r"\[(\d+)\]")
@@ -143,7 +143,7 @@ def _message(problem: Problem, status: int) -> str:
         return str(FORBIDDEN)
     if problem.errors:
         return str(INVALID)
-    return gettext(problem.detail) if problem.detail else str(INVALID)
+    return problem.detail or str(INVALID)
 
 
 def _errors(problems: list[FieldProblem]) -> dict[str, list[str]]:
@@ -156,12 +156,11 @@ def _errors(problems: list[FieldProblem]) -> dict[str, list[str]]:
 
 
 def _field_text(field: str, problem: FieldProblem) -> str:
-    code = next((same for reason, same in _SAME.items() if problem.message == str(reason)), problem.code)
+    code = next((same for reason, same in _SAME if problem.message == str(reason)), problem.code)
     text = FIELD_TEXTS.get(code)
     if text is None:
         # A reason of a service; some are whole sentences, others follow the field's name.
-        reason = gettext(problem.message)
-        return reason if reason[:1].isupper() else f"{field}: {reason}"
+        return problem.message if problem.message[:1].isupper() else f"{field}: {problem.message}"
     said = str(text) % {"field": field}
     is_english = (get_language() or "").startswith("en")
     return f"{said} {problem.message}" if is_english and code in _DETAILED else said

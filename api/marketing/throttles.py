@@ -20,6 +20,11 @@ def token_rate(bearer: Bearer, limit: tuple[str, int]) -> RateState:
     return rate_take(bucket=f"token:{bearer.token_id}:{name}", limit=per_minute)
 
 
+def stranger_rate(request: HttpRequest) -> RateState:
+    """Count a request without a token that works, by its address; apart from logins, which it must not lock out."""
+    return rate_take(bucket=f"marketing-stranger:{client_address(request)}", limit=OTHERS[1])
+
+
 def address_rate(request: HttpRequest) -> RateState:
     """Count a request of somebody who has no token yet, by their address."""
     return rate_take(bucket=f"marketing:{client_address(request)}", limit=OTHERS[1])

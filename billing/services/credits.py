@@ -293,7 +293,7 @@ def _taken() -> Conflict:
 def _reference(given: str) -> str:
     """A reference of the caller's, or a new one."""
     if len(given) > _REFERENCE_LENGTH or "\x00" in given:
-        text = f"must have at most {_REFERENCE_LENGTH} characters"
+        text = _("must have at most %(most)s characters") % {"most": _REFERENCE_LENGTH}
         raise InvalidInput("invalid_reference", _("The reference %(text)s.") % {"text": text}, {"reference": text})
     return given or uuid4().hex
 

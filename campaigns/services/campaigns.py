@@ -21,10 +21,10 @@ from campaigns.timing import all_zones
 from contacts.models import Group, Segment
 from contacts.phones import BadPhone, phone_normalise
 from messaging.models import Channel
-from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.errors import Conflict, InvalidInput
 
 _BATCH: Final = 10_000
-_MAX_VARIANTS: Final = 10
+VARIANTS_MOST: Final = 10
 _MAX_GRACE: Final = 7 * 24 * 60
 
 
@@ -235,17 +235,21 @@ def _problems(campaign: Campaign) -> dict[str, str]:
     given = [value is not None for value in rule]
     sample, wait = campaign.sample_percent, campaign.winner_wait_minutes
     return {
-        "category": "" if campaign.category in Campaign.Category.values else "is unknown",
-        "zone": "" if campaign.zone in all_zones() and ZoneInfo(campaign.zone) else "is not a time zone",
+        "category": "" if campaign.category in Campaign.Category.values else _("is unknown"),
+        "zone": "" if campaign.zone in all_zones() and ZoneInfo(campaign.zone) else _("is not a time zone"),
         "quiet_until": ""
         if (campaign.quiet_from is None) == (campaign.quiet_until is None)
-        else "quiet hours need a beginning and an end",
-        "grace_minutes": "" if 0 <= campaign.grace_minutes <= _MAX_GRACE else f"must be 0 to {_MAX_GRACE}",
-        "winner_metric": "" if campaign.winner_metric in ("", *Campaign.WinnerMetric.values) else "is unknown",
-        "sample_percent": "must be 1 to 99"
+        else _("quiet hours need a beginning and an end"),
+        "grace_minutes": ""
+        if 0 <= campaign.grace_minutes <= _MAX_GRACE
+        else _("must be 0 to %(most)s") % {"most": _MAX_GRACE},
+        "winner_metric": "" if campaign.winner_metric in ("", *Campaign.WinnerMetric.values) else _("is unknown"),
+        "sample_percent": _("must be 1 to 99")
         if sample is not None and not 1 <= sample <= 99
-        else ("" if all(given) or not any(given) else "a winner needs a metric, a sample and a wait"),
-        "winner_wait_minutes": "" if wait is None or 1 <= wait <= _MAX_GRACE else f"must be 1 to {_MAX_GRACE}",
+        else ("" if all(given) or not any(given) else _("a winner needs a metric, a sample and a wait")),
+        "winner_wait_minutes": ""
+        if wait is None or 1 <= wait <= _MAX_GRACE
+        else _("must be 1 to %(most)s") % {"most": _MAX_GRACE},
     }
 
 
@@ -260,8 +264,8 @@ def _variants_check(campaign: Campaign, variants: Sequence[VariantInput]) -> Non
     if not variants:
         return
     problems = {}
-    if not 2 <= len(variants) <= _MAX_VARIANTS:
-        problems["variants"] = _("there must be 2 to %(max_variants)s") % {"max_variants": _MAX_VARIANTS}
+    if not 2 <= len(variants) <= VARIANTS_MOST:
+        problems["variants"] = _("there must be 2 to %(most)s") % {"most": VARIANTS_MOST}
     elif sum(item.percentage for item in variants) != 100:
         problems["variants"] = _("the percentages must add up to 100")
     names = [item.name.strip() for item in variants]
@@ -301,7 +305,7 @@ def _selection(
         return {"group_ids": wanted}
     if kind == Campaign.Audience.SEGMENT:
         if segment_id is None or not Segment.objects.filter(pk=segment_id).exists():
-            raise NotFound("segment_not_found", _("There is no such segment."), {"segment_id": _("does not exist")})
+            raise InvalidInput("invalid_audience", _("There is no such segment."), {"segment_id": _("does not exist")})
         return {"segment_id": segment_id}
     return {}
 

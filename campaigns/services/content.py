@@ -12,9 +12,10 @@ from campaigns.rendering import value_limits
 from messaging.drivers.base import ContentError
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
+from messaging.services.content_refusals import content_refused
 from messaging.services.template_guard import template_guard
 from tenants.connection import connection
-from tenants.errors import InvalidInput
+from tenants.errors import Conflict, InvalidInput
 
 _HELP: Final = "{nom}, {prenom}, {email}, {telephone}, {custom.field}"
 
@@ -35,11 +36,20 @@ def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
     try:
         value_limits(content, driver)
     except ContentError as error:
-        raise InvalidInput("invalid_content", str(error), {**error.fields, "content": str(error)}) from error
+        refused = content_refused(error)
+        raise InvalidInput(refused.code, refused.message, {**refused.fields, "content": refused.message}) from error
     template_guard(
         schema=connection.schema_name,
         kind=channel.kind,
         account_id=channel.account_id,
         driver=driver,
         content=content_personalise(content, dict.fromkeys(content_variables(content), "x")),
+    )
+
+
+def channel_refused(channel: Channel) -> Conflict:
+    """The refusal of a campaign whose channel is not connected, with what is known of why."""
+    text = _("The channel is %(status)s.") % {"status": channel.get_status_display().lower()}
+    return Conflict(
+        "channel_not_connected", f"{text} {channel.status_reason}".strip(), {"channel": _("is not connected")}
     )

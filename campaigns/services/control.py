@@ -14,7 +14,7 @@ from campaigns.audience import audience_is_empty
 from campaigns.models import Campaign, Run, Schedule, Variant
 from campaigns.personalisation import contact_values, content_personalise
 from campaigns.services.charging import retry_check
-from campaigns.services.content import content_check
+from campaigns.services.content import channel_refused, content_check
 from campaigns.services.launch_sql import address_kinds
 from campaigns.services.moves import Move, batch_move
 from campaigns.services.progress import ACTIVE, SCHEDULE_KIND, campaign_set, run_start, run_wake
@@ -227,8 +227,7 @@ def campaigns_hold(*, channel_id: int, template_name: str, language: str, reason
 
 def _sendable_check(campaign: Campaign) -> None:
     if campaign.channel.status != Channel.Status.CONNECTED:
-        reason = f"The channel is {campaign.channel.status}. {campaign.channel.status_reason}".strip()
-        raise Conflict("channel_not_connected", reason, {"channel": _("is not connected")})
+        raise channel_refused(campaign.channel)
     for content in [variant.content for variant in campaign.variants.all()] or [campaign.content]:
         content_check(channel=campaign.channel, content=content)
 

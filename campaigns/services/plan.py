@@ -19,7 +19,7 @@ from campaigns.forecast import Batch, Course, Forecast, forecast
 from campaigns.models import Campaign, Run
 from campaigns.rendering import SqlParts, content_sql
 from campaigns.reports import run_totals
-from campaigns.services.content import content_check
+from campaigns.services.content import channel_refused, content_check
 from campaigns.services.control import campaign_get
 from campaigns.services.launch_sql import LaunchPlan, Statement, judged_sql, launch_plan, priced_sql
 from campaigns.services.progress import ACTIVE
@@ -32,6 +32,7 @@ from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from messaging.reports import channel_days, queue_states
 from messaging.services.channels import channel_by_uuid
+from messaging.services.content_refusals import content_refused
 from tenants.connection import connection
 from tenants.errors import ServiceError
 
@@ -105,7 +106,7 @@ def campaign_plan(*, campaign_id: int, seconds: float = SECONDS, occurrence_at: 
         plan = launch_plan(campaign, run, channel)
         counts = _count(plan, now=now, seconds=seconds)
     except ContentError as error:
-        problems.append(str(error))
+        problems.append(content_refused(error).message)
     except ServiceError as error:
         problems.append(error.message)
     return replace(_assemble(campaign, run, counts, now=now, problems=problems), **_costs(plan, counts))
@@ -123,7 +124,7 @@ def _costs(plan: LaunchPlan | None, counts: _Counts) -> dict[str, Any]:
 def _problems(campaign: Campaign) -> list[str]:
     problems = []
     if campaign.channel.status != Channel.Status.CONNECTED:
-        problems.append(f"The channel is {campaign.channel.status}. {campaign.channel.status_reason}".strip())
+        problems.append(channel_refused(campaign.channel).message)
     for content in [variant.content for variant in campaign.variants.all()] or [campaign.content]:
         try:
             content_check(channel=campaign.channel, content=content)

@@ -123,6 +123,6 @@ def _word(header: str) -> str:
 def _bad(reason: str) -> InvalidInput:
     return InvalidInput(
         "invalid_mapping",
-        _("The columns cannot be read like this: %(reason)s.") % {"reason": reason},
+        gettext("The columns cannot be read like this: %(reason)s.") % {"reason": reason},
         {"mapping": reason},
     )

@@ -74,7 +74,7 @@ class RecordReader:
                 return
             except csv.Error:
                 self.row += 1
-                yield Record(first, [], "cannot be read: a quotation mark may not be closed, or a cell is too long")
+                yield Record(first, [], _("cannot be read: a quotation mark may not be closed, or a cell is too long"))
                 continue
             self.row += 1
             yield Record(first, cells)

@@ -46,7 +46,7 @@ def fields_ensure(*, keys: Iterable[str]) -> dict[str, FieldRule]:
     bad = [key for key in missing if not _KEY.fullmatch(key)]
     if bad:
         problems = {
-            f"custom_fields.{key}": "must be lower-case letters, digits and _, a letter first, at most 40"
+            f"custom_fields.{key}": _("must be lower-case letters, digits and _, a letter first, at most 40")
             for key in bad
         }
         raise InvalidInput("invalid_custom_field", _("A custom field has a name that cannot be used."), problems)

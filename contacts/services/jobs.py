@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.actor import Actor, actor_bound, actor_current
 from audit.services.recording import Change, changes_record
@@ -54,9 +55,9 @@ def job_cancel(*, job_id: int) -> None:
     """Stop it behind the step that is being done; what is done stays. Raises `NotFound`, `Conflict` job_ended."""
     job = ContactJob.objects.filter(pk=job_id).first()
     if job is None:
-        raise NotFound("job_not_found", "There is no such action.")
+        raise NotFound("job_not_found", _("There is no such action."))
     if not _end(job, ContactJob.Status.CANCELLED, ""):
-        raise Conflict("job_ended", "The action does not run.")
+        raise Conflict("job_ended", _("The action does not run."))
 
 
 @agenda_handler(JOB_KIND)
@@ -147,14 +148,18 @@ def _end(job: ContactJob, status: str, reason: str) -> bool:
 def _value(kind: str, group_id: int | None, status: str) -> dict[str, Any]:
     if kind in (Kind.GROUP_ADD, Kind.GROUP_REMOVE):
         if group_id is None or not Group.objects.filter(pk=group_id).exists():
-            raise InvalidInput("invalid_job", "There is no such group.", {"group": "does not exist"})
+            raise InvalidInput("invalid_job", _("There is no such group."), {"group": _("does not exist")})
         return {"group_id": group_id}
     if kind == Kind.STATUS_SET:
         if status not in Contact.Status.values:
-            raise InvalidInput("invalid_job", "There is no such status.", {"status": "must be active or inactive"})
+            raise InvalidInput(
+                "invalid_job", _("There is no such status."), {"status": _("must be active or inactive")}
+            )
         return {"status": status}
     if kind != Kind.DELETE:
         raise InvalidInput(
-            "invalid_job", "There is no such action.", {"kind": f"must be one of {', '.join(Kind.values)}"}
+            "invalid_job",
+            _("There is no such action."),
+            {"kind": _("must be one of %(names)s") % {"names": ", ".join(Kind.values)}},
         )
     return {}

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 _URL_LENGTH: Final = 2000
 _UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+class Reason(str):
+    """A reason in English that can be said in another language: its `pattern`, and the `values` in it by name."""
+
+    __slots__ = ("pattern", "values")
+    pattern: str
+    values: dict[str, object]
+
+    def __new__(cls, pattern: str, **values: object) -> Self:
+        reason = super().__new__(cls, pattern % values if values else pattern)
+        reason.pattern, reason.values = pattern, values
+        return reason
 
 
 class Problems:
@@ -17,9 +30,9 @@ class Problems:
     def __init__(self) -> None:
         self.fields: dict[str, str] = {}
 
-    def add(self, path: str, reason: str) -> None:
-        """Note a problem; the first one of a path stays."""
-        self.fields.setdefault(path, reason)
+    def add(self, path: str, reason: str, **values: object) -> None:
+        """Note a problem; the first one of a path stays. `values`: what stands in `reason` as `%(name)s`."""
+        self.fields.setdefault(path, Reason(reason, **values))
 
     def text(
         self, owner: Mapping[str, Any], key: str, path: str, *, maximum: int | None = None, required: bool = True
@@ -37,7 +50,7 @@ class Problems:
         if required and not value.strip():
             self.add(where, "must not be empty")
         elif maximum is not None and len(value) > maximum:
-            self.add(where, f"has {len(value)} characters, at most {maximum} are allowed")
+            self.add(where, "has %(count)s characters, at most %(most)s are allowed", count=len(value), most=maximum)
         return value
 
     def object(
@@ -69,7 +82,13 @@ class Problems:
             self.add(where, "must be a list")
             return []
         if not minimum <= len(value) <= maximum:
-            self.add(where, f"has {len(value)} entries, {minimum} to {maximum} are allowed")
+            self.add(
+                where,
+                "has %(count)s entries, %(least)s to %(most)s are allowed",
+                count=len(value),
+                least=minimum,
+                most=maximum,
+            )
         found = []
         for index, entry in enumerate(value[:maximum]):
             if isinstance(entry, Mapping):
@@ -86,7 +105,7 @@ class Problems:
         if value is None and not required:
             return None
         if not isinstance(value, str) or value not in allowed:
-            self.add(f"{path}.{key}", f"must be one of: {', '.join(allowed)}")
+            self.add(f"{path}.{key}", "must be one of: %(names)s", names=", ".join(allowed))
             return None
         return value
 
@@ -105,9 +124,9 @@ class Problems:
         """Where a file comes from, exactly one of `allowed`: `link`, `id` (at the provider), `file` (uploaded here)."""
         given = [key for key in ("id", "link", "file") if media.get(key) is not None]
         if len(given) > 1:
-            self.add(path, f"needs one of {', '.join(allowed)}, not several")
+            self.add(path, "needs one of %(names)s, not several", names=", ".join(allowed))
         elif not given:
-            self.add(path, f"needs {' or '.join(allowed)}")
+            self.add(path, "needs one of %(names)s", names=", ".join(allowed))
         elif given == ["link"]:
             self.url(media, "link", path)
         else:
@@ -118,7 +137,7 @@ class Problems:
         seen: set[str] = set()
         for path, value in values:
             if value is not None and value in seen:
-                self.add(path, f"{what} must be unique")
+                self.add(path, "%(what)s must be unique", what=what)
             seen.add(value or "")
 
     def sendable(self, value: Any, path: str) -> None:

@@ -27,6 +27,7 @@ from messaging.media.files import files_guard
 from messaging.models import Channel, Message, MessageTemplate
 from messaging.services.channels import ChannelSnapshot
 from messaging.services.charging import Priced, charge_prepare
+from messaging.services.content_refusals import content_refused
 from messaging.services.insert import Charge, InsertRow, messages_insert
 from messaging.services.template_guard import template_guard
 from tenants.errors import Conflict, InvalidInput, ServiceError
@@ -294,7 +295,7 @@ def _prepare(
         driver.validate(content)
         window = driver.window_of(content, channel.config) if driver.needs_window(content) else None
     except ContentError as error:
-        raise InvalidInput("invalid_content", str(error), error.fields) from error
+        raise content_refused(error) from error
     files_guard(driver=driver, content=content)
     category = template_guard(
         schema=schema, kind=channel.kind, account_id=channel.account_id, driver=driver, content=content

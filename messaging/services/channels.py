@@ -25,6 +25,7 @@ from messaging.drivers.base import PHONE, Capability, ChannelInfo, ContentError,
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
 from messaging.provider_calls import info_of
+from messaging.services.content_refusals import content_refused
 from messaging.services.token_life import token_watch
 from tenants.agenda import LANE
 from tenants.connection import connection
@@ -205,7 +206,7 @@ def _check(driver: Driver, info: ChannelInfo) -> None:
     try:
         driver.check(info)
     except ContentError as error:
-        raise InvalidInput("invalid_settings", _("These settings cannot work."), error.fields) from error
+        raise content_refused(error, code="invalid_settings", message=_("These settings cannot work.")) from error
     gateway = driver.gateway_of(info)
     if gateway:
         try:
@@ -316,7 +317,7 @@ def channel_update_secrets(*, channel: Channel, secrets: Mapping[str, str]) -> N
         try:
             driver.check(info_of(locked))
         except ContentError as error:
-            raise InvalidInput("invalid_settings", _("These settings cannot work."), error.fields) from error
+            raise content_refused(error, code="invalid_settings", message=_("These settings cannot work.")) from error
         if secrets.get("access_token"):
             locked.token_at, locked.token_expires_at, locked.token_problem = timezone.now(), None, ""
             token_watch(channel=locked)

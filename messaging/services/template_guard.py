@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from messaging.drivers.base import ContentError, Driver
 from messaging.drivers.templates import TemplateDriver
 from messaging.models import MessageTemplate, TemplateSync
+from messaging.services.content_refusals import content_refused
 from tenants.errors import InvalidInput
 
 # A template that is paused stops within a second on every process.
@@ -67,7 +68,7 @@ def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, c
     try:
         driver.check_template_values(components, parameter_format, content)
     except ContentError as error:
-        raise InvalidInput("template_values_wrong", str(error), error.fields) from error
+        raise content_refused(error, code="template_values_wrong") from error
     return category
 
 

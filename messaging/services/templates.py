@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import Change, audit_record, changes_record
 from messaging.drivers.base import Capability, ContentError
@@ -19,10 +20,11 @@ from messaging.drivers.templates import CursorLost, TemplateDraft, TemplateDrive
 from messaging.models import Channel, MessageTemplate, TemplateSync
 from messaging.models.template import GONE
 from messaging.provider_calls import info_of, provider_ask
+from messaging.services.content_refusals import content_refused
 from messaging.services.template_changes import TemplateChange, template_changes_tell
 from tenants.agenda import agenda_handler, agenda_put
 from tenants.connection import connection
-from tenants.errors import Conflict, InvalidInput, NotFound, ServiceError
+from tenants.errors import Conflict, NotFound, ServiceError
 
 SYNC_KIND: Final = "template_sync"
 SYNC_EVERY: Final = timedelta(days=1)
@@ -72,7 +74,9 @@ def template_create(
     try:
         driver.check_template(draft)
     except ContentError as error:
-        raise InvalidInput("template_invalid", "The template breaks rules of the provider.", error.fields) from error
+        raise content_refused(
+            error, code="template_invalid", message=_("The template breaks rules of the provider.")
+        ) from error
     template = _reserve(channel, draft)
     try:
         created = provider_ask(driver.build_template_create(info_of(channel), draft), driver.read_template_create)

@@ -19,7 +19,7 @@ from api.marketing.views.message_rows import STATES, message_rows
 from api.problems import Problem
 from campaigns.models import Campaign, Schedule
 from campaigns.reports import Totals, run_totals, variant_totals
-from campaigns.services.campaigns import VariantInput, campaign_update, variants_set
+from campaigns.services.campaigns import VARIANTS_MOST, VariantInput, campaign_update, variants_set
 from campaigns.services.control import campaign_get
 from campaigns.services.schedules import schedule_preview, schedule_set
 from messaging.services.sent_history import HistoryFilter, sent_page
@@ -103,6 +103,11 @@ class NextRunsView(Endpoint):
 
 class VariantsView(Endpoint):
     scopes = {"GET": "view_campaigns", "POST": "create_campaigns"}
+    field_names = {
+        f"variants.{place}.{theirs}": f"variants.{place}.{ours}"
+        for place in range(VARIANTS_MOST)
+        for theirs, ours in (("name", "variant_name"), ("content", "message"))
+    }
 
     @operation(
         id="listCampaignVariants",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from api.marketing.outputs.campaigns import CampaignNumbers, CampaignRow, ScheduleRow, VariantRow
 from campaigns.models import Campaign, Run, Schedule, Variant
@@ -57,7 +58,7 @@ def _row(
         name=campaign.name,
         message_content=text_of(campaign.content),
         status=status,
-        status_reason=campaign.status_reason or None,
+        status_reason=gettext(campaign.status_reason) if campaign.status_reason else None,
         channel_id=campaign.channel_id,
         category=category,
         recipients=recipients,

@@ -29,6 +29,7 @@ _Status = ContactImport.Status
 
 class ImportView(Endpoint):
     scope = "manage_contacts"
+    field_names = {"mapping": "file"}
 
     @file_operation(
         id="importContacts",

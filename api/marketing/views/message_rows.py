@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from django.utils.translation import gettext
+
 from api.marketing.amounts import credits_number
 from api.marketing.outputs.messages import MessageRow, MessageState
 from messaging.content import CONTENT_REMOVED
@@ -53,7 +55,7 @@ def _row(message: Message, operator: str) -> MessageRow:
         cost=credits_number(message.price),
         channel=message.channel.name,
         campaign_run_id=message.campaign_run_id,
-        error=message.error_reason or None,
+        error=gettext(message.error_reason) if message.error_reason else None,
         error_code=message.error_code or None,
         created_at=message.queued_at,
         sent_at=message.sent_at,

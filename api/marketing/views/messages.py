@@ -202,7 +202,7 @@ def _send_data(done: Sending) -> SendData:
         total_cost=credits_number(done.cost),
         by_operator=by_operator(done.by_operator),
         message_ids=done.message_ids,
-        failures=[Unsent(refused.to, refused.code, _(refused.reason)) for refused in done.rejections],
+        failures=[Unsent(refused.to, refused.code, refused.reason) for refused in done.rejections],
     )
 
 

@@ -113,7 +113,7 @@ class SmsHttpDriver(Driver, CallbackDriver):
         if "from" in names and not sender:
             problems.add("sender", "is required: a number or a name")
         if len(sender) > _SENDER_LENGTH or not sender.isascii() or not sender.isprintable():
-            problems.add("sender", f"has at most {_SENDER_LENGTH} plain characters")
+            problems.add("sender", "has at most %(most)s plain characters", most=_SENDER_LENGTH)
         for name, given in (("username", config.get("username")), *((key, channel.secrets.get(key)) for key in _GIVEN)):
             if name in names and not given and not channel.is_sandbox:
                 problems.add(name, "is required for this gateway")
@@ -133,7 +133,12 @@ class SmsHttpDriver(Driver, CallbackDriver):
         if body and not problems.fields:
             segments = text_cost(body).segments
             if segments > MOST_SEGMENTS:
-                problems.add("text.body", f"takes {segments} SMS, at most {MOST_SEGMENTS} can be joined")
+                problems.add(
+                    "text.body",
+                    "takes %(count)s SMS, at most %(most)s can be joined",
+                    count=segments,
+                    most=MOST_SEGMENTS,
+                )
         if problems.fields:
             raise ContentError(problems.fields)
 

@@ -55,3 +55,4 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     state = RateState(True, 120, 119, 0.0, 0.5)
     monkeypatch.setattr("api.marketing.endpoint.token_rate", lambda bearer, limit: state)
     monkeypatch.setattr("api.marketing.endpoint.address_rate", lambda request: state)
+    monkeypatch.setattr("api.marketing.endpoint.stranger_rate", lambda request: state)

@@ -31,7 +31,7 @@ def fresh_rates() -> None:
 
 
 def rates_forget() -> None:
-    for key in _client().scan_iter("rate:marketing:*"):
+    for key in _client().scan_iter("rate:marketing*"):
         _client().delete(key)
     for key in _client().scan_iter("rate:register:*"):
         _client().delete(key)
