@@ -39,7 +39,11 @@ def amount_text(amount: Decimal) -> str:
 
 def insufficient(*, needed: Decimal, available: Decimal) -> LimitReached:
     """The refusal that says how much is needed and how much there is."""
-    text = f"Not enough credits: {amount_text(needed)} are needed, {amount_text(available)} are available."
+    text = _("Not enough credits: %(needed)s are needed, %(available)s are available, %(missing)s are missing.") % {
+        "needed": amount_text(needed),
+        "available": amount_text(available),
+        "missing": amount_text(needed - available),
+    }
     return LimitReached("insufficient_credits", text, {"credits": text})
 
 

@@ -11,7 +11,10 @@ from django.utils import timezone
 
 from messaging.admin.channel_health import channels_health, token_trouble
 from messaging.models import Channel
+from messaging.reports import day_start
+from messaging.services.sent_history import HistoryFilter, sent_totals
 from messaging.services.token_life import tokens_in_trouble
+from tenants.auth import own_history_of
 from tenants.models import AgendaItem, ChannelHealth, InboundEvent, Organization, SupportAccess
 from tenants.services.organizations import customer_organizations
 from webhooks_app.models import Endpoint
@@ -32,6 +35,17 @@ def organization_dashboard(request: HttpRequest) -> dict[str, Any]:
     tokens = list(tokens_in_trouble()[:TROUBLE_SHOWN])
     trouble_first = Channel.objects.annotate(works=Count("pk", filter=Q(status=Channel.Status.CONNECTED)))
     channels = list(trouble_first.order_by("works", "name")[: CHANNELS_SHOWN + 1])
+    own = own_history_of(request.user)
+    if own is not None and channels:
+        return {
+            "webhooks": [],
+            "totals": sent_totals(HistoryFilter(membership_id=own, since=day_start(timezone.now()))),
+            "cards": [],
+            "own": True,
+            "today": timezone.now().astimezone(UTC),
+            "may_send": request.user.has_perm("messaging.add_message"),
+            "may_connect": False,
+        }
     health = channels_health(channels=channels)
     names = ("accepted", "sent", "delivered", "failed", "received")
     return {

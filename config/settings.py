@@ -352,6 +352,8 @@ REGISTRATIONS_PER_HOUR = env.integer("REGISTRATIONS_PER_HOUR", 20 if PRODUCTION 
 
 # People who register over the marketing API start with an SMS channel of the sandbox, to try it out.
 REGISTRATION_SANDBOX_CHANNEL = env.boolean("REGISTRATION_SANDBOX_CHANNEL", not PRODUCTION)
+# A campaign that costs more credits than there are is not launched; false: it begins, and pauses when they are used up.
+CAMPAIGN_CREDITS_REQUIRED = env.boolean("CAMPAIGN_CREDITS_REQUIRED", True)
 # A login to the marketing API ends after so many days.
 ACCESS_TOKEN_DAYS = env.integer("ACCESS_TOKEN_DAYS", 90, minimum=1, maximum=3650)
 

@@ -10,7 +10,7 @@ from django_tenants.utils import get_public_schema_name
 
 from tenants.connection import connection
 from tenants.models import Membership, SupportAccess, User
-from tenants.roles import role_allows, role_allows_app
+from tenants.roles import capabilities_of, role_allows, role_allows_app
 
 SUPPORT_SESSION_KEY = "support_access_id"
 
@@ -45,6 +45,20 @@ def permissions_here(user: Any) -> list[str] | None:
         return None
     membership = membership_of(user, connection.schema_name)
     return membership.permissions if membership else None
+
+
+def capability_here(user: Any, name: str) -> bool:
+    """Whether the person may do `name`, one of `tenants.roles.CAPABILITIES`, on the current schema."""
+    role = role_here(user)
+    return role is not None and name in capabilities_of(role=role, own=permissions_here(user))
+
+
+def own_history_of(user: Any) -> int | None:
+    """The membership whose messages are all that this person may see here; None for those who see everybody's."""
+    if role_here(user) != Membership.Role.SENDER:
+        return None
+    membership = membership_of(user, connection.schema_name)
+    return membership.pk if membership is not None else 0
 
 
 class MembershipBackend(ModelBackend):

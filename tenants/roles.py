@@ -22,11 +22,14 @@ FULL: Final = frozenset({"view", "add", "change", "delete"})
 # "app.model" or "app.*" -> actions. A more exact entry wins over "app.*".
 _VIEWER = {"messaging.*": VIEW, "contacts.*": VIEW, "campaigns.*": VIEW, "otp.*": VIEW}
 _SENDER = _VIEWER | {
+    # Their history is what they sent themselves, and one-time passwords are sent by programs.
+    "otp.*": frozenset(),
     "messaging.message": frozenset({"view", "add"}),
     "contacts.contact": WRITE,
     "contacts.identity": WRITE,
 }
 _MANAGER = _SENDER | {
+    "otp.*": VIEW,
     "messaging.*": WRITE,
     "campaigns.*": FULL,
     "contacts.*": FULL,

@@ -40,6 +40,7 @@ from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
 from messaging.models import Message
+from tenants.auth import capability_here, own_history_of
 
 # Who tries a campaign out tries it again with the same phone.
 _TEST_NUMBER = "campaign_test_number"
@@ -110,7 +111,7 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         campaign = context["original"]
-        context |= progress_context(campaign)
+        context |= progress_context(campaign) | self._rights(request, campaign)
         context |= {"title": campaign.name, "subtitle": None, "summary": campaign_summary(campaign)}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -120,7 +121,8 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
         """The campaign's page; `?part=1` answers only what renews itself."""
         if request.GET.get("part") == "1":
             campaign = self.object_or_404(request, object_id)
-            return TemplateResponse(request, "admin/campaign_progress.html", progress_context(campaign))
+            context = progress_context(campaign) | self._rights(request, campaign)
+            return TemplateResponse(request, "admin/campaign_progress.html", context)
         return super().change_view(request, object_id, form_url, extra_context)
 
     def _allowed(self, request: HttpRequest, object_id: Any, statuses: Collection[str]) -> bool:
@@ -317,8 +319,20 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
             danger=True,
         )
 
+    def _sees_recipients(self, request: HttpRequest, campaign: Campaign) -> bool:
+        """Whether the person may see who got what: senders only of campaigns that they made, as in the message list."""
+        if not request.user.has_perm("messaging.view_message"):
+            return False
+        return own_history_of(request.user) is None or campaign.created_by_id == request.user.pk
+
+    def _rights(self, request: HttpRequest, campaign: Campaign) -> dict[str, bool]:
+        sees = self._sees_recipients(request, campaign)
+        return {"may_see_recipients": sees, "may_export": sees and capability_here(request.user, "export_data")}
+
     def _run_or_404(self, request: HttpRequest, pk: int, run_id: int) -> Run:
         campaign = self.object_or_404(request, str(pk))
+        if not self._sees_recipients(request, campaign):
+            raise PermissionDenied
         run = Run.objects.select_related("campaign").filter(pk=run_id, campaign_id=campaign.pk).first()
         if run is None:
             raise Http404(_("No such object here."))
@@ -342,6 +356,7 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
             "rows": shown,
             "status": status,
             "statuses": [("", _("All messages")), *((s, labels[s]) for s in (*_RESULT_STATUSES, SKIPPED))],
+            "may_export": capability_here(request.user, "export_data"),
             "older": rows[PAGE - 1].address if len(rows) > PAGE else "",
             "totals": run_totals(run_ids=[run.pk]).get(run.pk, Totals()),
         }
@@ -349,6 +364,8 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
 
     def csv_view(self, request: HttpRequest, pk: int, run_id: int) -> HttpResponseBase:
         """Everything about the run's recipients, streamed."""
+        if not capability_here(request.user, "export_data"):
+            raise PermissionDenied
         return results_csv(self._run_or_404(request, pk, run_id))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:

@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from audit.services.recording import audit_record
 from campaigns.models import Campaign, Run, Schedule, Variant
 from campaigns.services.content import content_check
-from campaigns.services.control import campaign_get
-from campaigns.services.progress import ACTIVE
+from campaigns.services.progress import ACTIVE, campaign_get
 from campaigns.services.schedules import schedule_refresh
 from campaigns.timing import all_zones
 from contacts.models import Group, Segment

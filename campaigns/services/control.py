@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,8 @@ from campaigns.services.charging import retry_check
 from campaigns.services.content import channel_refused, content_check
 from campaigns.services.launch_sql import address_kinds
 from campaigns.services.moves import Move, batch_move
-from campaigns.services.progress import ACTIVE, SCHEDULE_KIND, campaign_set, run_start, run_wake
+from campaigns.services.plan import credits_check
+from campaigns.services.progress import ACTIVE, SCHEDULE_KIND, campaign_get, campaign_set, run_start, run_wake
 from contacts.models import Contact
 from contacts.phones import BadPhone, phone_normalise
 from messaging.drivers.registry import driver_of
@@ -35,22 +37,12 @@ _LAUNCHABLE: Final = (Status.DRAFT, Status.SCHEDULED, Status.COMPLETED, Status.F
 _SAMPLE_NAME: Final = "Ada Sample"
 
 
-def campaign_get(*, campaign_id: int, lock: bool = False) -> Campaign:
-    """The campaign with its channel; locked until the end of the transaction with `lock`. Raises `NotFound`."""
-    rows = Campaign.objects.select_related("channel")
-    if lock:
-        rows = rows.select_for_update(of=("self",))
-    campaign = rows.filter(pk=campaign_id).first()
-    if campaign is None:
-        raise NotFound("campaign_not_found", _("There is no such campaign."))
-    return campaign
-
-
 def campaign_launch(*, campaign_id: int) -> Run:
     """Send the campaign now; a schedule stays as it is. The first messages leave within seconds.
 
     Raises `NotFound`; `Conflict` campaign_running, campaign_paused, channel_not_connected, audience_empty;
-    `InvalidInput` for content that the channel cannot send.
+    `InvalidInput` for content that the channel cannot send; `LimitReached` insufficient_credits when who pays has less
+    than it costs (`CAMPAIGN_CREDITS_REQUIRED`).
     """
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
@@ -61,6 +53,8 @@ def campaign_launch(*, campaign_id: int) -> Run:
         _sendable_check(campaign)
         if audience_is_empty(campaign, address_kinds=address_kinds(driver_of(campaign.channel.kind))):
             raise Conflict("audience_empty", _("Nobody is in the audience."), {"audience": _("is empty")})
+        if settings.CAMPAIGN_CREDITS_REQUIRED:
+            credits_check(campaign)
         now = datetime.now(UTC)
         campaign_set(campaign, Status.RUNNING, started_at=now, finished_at=None)
         run = run_start(campaign=campaign, occurrence_at=now)

@@ -17,7 +17,7 @@ from billing.pricing_sql import TARIFF_OF, UNITS, price_params
 from campaigns.audience import AudienceQuery, audience_query
 from campaigns.models import Campaign, Run, Variant
 from campaigns.rendering import SqlParts, ValueLimits, content_sql, odd_sql, value_limits
-from campaigns.services.charging import campaign_charge
+from campaigns.services.charging import campaign_charge, campaign_member
 from campaigns.services.zones import DueSql, due_sql
 from messaging.drivers.base import Driver
 from messaging.models import MessageTemplate
@@ -81,10 +81,10 @@ _QUEUE: Final = """{priced}
 inserted AS (
     INSERT INTO {schema}.messaging_message
         (uuid, channel_id, contact_id, direction, status, priority, address, type, content, is_sensitive, origin,
-         is_marketing, due_at, queued_at, campaign_run_id, campaign_variant_id{credit_columns})
+         is_marketing, due_at, queued_at, campaign_run_id, campaign_variant_id, membership_id{credit_columns})
     SELECT uuidv7(), %(channel)s, contact_id, 'out', CASE WHEN due_at IS NULL THEN 'queued' ELSE 'scheduled' END,
            %(priority)s, address, {type}, {content}, false, 'campaign', %(is_marketing)s, due_at, %(now)s,
-           %(run)s, variant{credit_values}
+           %(run)s, variant, %(membership)s{credit_values}
     FROM {source} WHERE verdict IS NULL ORDER BY key
     ON CONFLICT (campaign_run_id, address) WHERE campaign_run_id IS NOT NULL DO NOTHING
     RETURNING campaign_variant_id, due_at{price}),
@@ -156,6 +156,8 @@ class LaunchPlan:
     versions: tuple[Version, ...]
     sample: int | None = None
     is_marketing: bool = True
+    # Under whose name it is sent; None when they are no member (any more).
+    membership_id: int | None = None
     # Who pays, and the prices; None when nobody is charged.
     account_id: int | None = None
     prices: PriceList | None = None
@@ -178,8 +180,12 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
     versions = versions_of(campaign, run, channel.driver)
     categories = _template_categories(channel, versions)
     is_marketing = campaign.category == Campaign.Category.MARKETING or MARKETING in categories
+    membership_id = campaign_member(campaign)
     charge = campaign_charge(
-        campaign, channel, category=next(iter(sorted(categories - {""})), ""), is_marketing=is_marketing
+        channel,
+        membership_id=membership_id,
+        category=next(iter(sorted(categories - {""})), ""),
+        is_marketing=is_marketing,
     )
     return LaunchPlan(
         campaign,
@@ -189,6 +195,7 @@ def launch_plan(campaign: Campaign, run: Run, channel: ChannelSnapshot) -> Launc
         versions,
         sample,
         is_marketing,
+        membership_id,
         *(charge or (None, None)),
     )
 
@@ -330,6 +337,7 @@ def _queue_params(plan: LaunchPlan, *, schema: str, now: datetime) -> dict[str, 
         "priority": PRIORITY_CAMPAIGN,
         "is_marketing": plan.is_marketing,
         "now": now,
+        "membership": plan.membership_id,
         "account": plan.account_id,
         **(price_params(plan.prices) if plan.prices is not None else {}),
     }

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from billing.pricing import Cost, cost_sum
+from billing.amounts import insufficient
+from billing.pricing import Cost, PriceList, cost_sum
 from billing.pricing_sql import price_params
 from billing.services.payers import balance_of
 from campaigns.audience import audience_last_key
@@ -20,9 +21,8 @@ from campaigns.models import Campaign, Run
 from campaigns.rendering import SqlParts, content_sql
 from campaigns.reports import run_totals
 from campaigns.services.content import channel_refused, content_check
-from campaigns.services.control import campaign_get
 from campaigns.services.launch_sql import LaunchPlan, Statement, judged_sql, launch_plan, priced_sql
-from campaigns.services.progress import ACTIVE
+from campaigns.services.progress import ACTIVE, campaign_get
 from campaigns.services.zones import DueSql, campaign_quiet_hours, run_local_time, zone_sql
 from campaigns.timing import recipient_due
 from messaging.dispatch.channel_state import daily_limit
@@ -39,6 +39,8 @@ from tenants.errors import ServiceError
 _PIECE: Final = 50_000
 # The audience is looked through for this long at most; beyond it the numbers are projected from what was seen.
 SECONDS: Final = 15.0
+# The same for a launch, whose campaign is locked meanwhile.
+LAUNCH_SECONDS: Final = 3.0
 _ODD: Final = "odd"
 
 _COUNT: Final = """
@@ -112,13 +114,34 @@ def campaign_plan(*, campaign_id: int, seconds: float = SECONDS, occurrence_at: 
     return replace(_assemble(campaign, run, counts, now=now, problems=problems), **_costs(plan, counts))
 
 
+def credits_check(campaign: Campaign) -> None:
+    """Whether who pays has enough for a launch now. Raises `LimitReached` insufficient_credits, naming what is missing.
+
+    Looks for `LAUNCH_SECONDS` at most and projects the rest. Nothing is reserved here: sending reserves piece by piece.
+    """
+    channel = channel_by_uuid(schema=connection.schema_name, uuid=campaign.channel.uuid)
+    if not channel.is_charged:
+        return
+    now = datetime.now(UTC)
+    plan = launch_plan(campaign, Run(campaign=campaign, occurrence_at=now, phase=Run.Phase.ALL, pk=0), channel)
+    if plan.prices is None or plan.account_id is None:
+        return
+    cost = _cost(plan, plan.prices, _count(plan, now=now, seconds=LAUNCH_SECONDS))
+    available = balance_of(plan.account_id)
+    if cost.total > available:
+        raise insufficient(needed=cost.total, available=available)
+
+
+def _cost(plan: LaunchPlan, price_list: PriceList, counts: _Counts) -> Cost:
+    prices = {price.tariff_id: price for price in price_list.by_prefix.values() if price is not None}
+    parts = [(prices[tariff], number, counts.units[tariff]) for tariff, number in counts.by_tariff.items()]
+    return cost_sum(parts, unpriced=counts.by_verdict["no_price"])
+
+
 def _costs(plan: LaunchPlan | None, counts: _Counts) -> dict[str, Any]:
     if plan is None or plan.prices is None or plan.account_id is None:
         return {}
-    prices = {price.tariff_id: price for price in plan.prices.by_prefix.values() if price is not None}
-    parts = [(prices[tariff], number, counts.units[tariff]) for tariff, number in counts.by_tariff.items()]
-    cost = cost_sum(parts, unpriced=counts.by_verdict["no_price"])
-    return {"cost": cost, "available": balance_of(plan.account_id)}
+    return {"cost": _cost(plan, plan.prices, counts), "available": balance_of(plan.account_id)}
 
 
 def _problems(campaign: Campaign) -> list[str]:

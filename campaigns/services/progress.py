@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Run, Schedule
 from campaigns.reports import Totals, run_totals
 from tenants.agenda import agenda_put
 from tenants.connection import connection
+from tenants.errors import NotFound
 from webhooks_app.services.events import event_publish
 
 RUN_KIND: Final = "campaign_run"
@@ -22,6 +24,17 @@ _EVENTS: Final[Mapping[str, str]] = {
     Run.Status.FAILED: "campaign.failed",
     Run.Status.MISSED: "campaign.failed",
 }
+
+
+def campaign_get(*, campaign_id: int, lock: bool = False) -> Campaign:
+    """The campaign with its channel; locked until the end of the transaction with `lock`. Raises `NotFound`."""
+    rows = Campaign.objects.select_related("channel")
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    campaign = rows.filter(pk=campaign_id).first()
+    if campaign is None:
+        raise NotFound("campaign_not_found", _("There is no such campaign."))
+    return campaign
 
 
 def run_wake(run_id: int) -> None:

@@ -20,8 +20,7 @@ from campaigns.recurrence import (
     next_occurrences,
     wall_clock_instant,
 )
-from campaigns.services.control import campaign_get
-from campaigns.services.progress import ACTIVE, SCHEDULE_KIND, campaign_set, run_miss, run_start
+from campaigns.services.progress import ACTIVE, SCHEDULE_KIND, campaign_get, campaign_set, run_miss, run_start
 from campaigns.timing import EARLIEST_ZONE
 from tenants.agenda import agenda_drop, agenda_handler, agenda_put
 from tenants.connection import connection

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign
 from campaigns.services.campaigns import AudienceSummary, ComposingOrganization, audience_set, campaign_update
-from campaigns.services.control import campaign_get, campaign_launch
+from campaigns.services.control import campaign_launch
+from campaigns.services.progress import campaign_get
 from tenants.errors import InvalidInput
 
 

@@ -36,6 +36,7 @@ from contacts.services.contacts import DELETE_MOST, contact_create, contact_upda
 from contacts.services.jobs import job_start
 from messaging.admin.conversation import conversation_of
 from messaging.admin.phone_search import address_query
+from tenants.auth import capability_here, own_history_of
 
 _CONVERSATION: Final = 50
 _GROUPS_SHOWN: Final = 20
@@ -144,11 +145,14 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
     def import_file(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:contacts_contactimport_add"))
 
-    @action(description=gettext_lazy("Export CSV"), url_path="export-csv", icon="download", permissions=["view"])
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and capability_here(request.user, "export_data")
+
+    @action(description=gettext_lazy("Export CSV"), url_path="export-csv", icon="download", permissions=["export"])
     def export_csv(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(f"{self.page_url('export', 'csv')}?{_list_query(request)}")
 
-    @action(description=gettext_lazy("Export XLSX"), url_path="export-xlsx", icon="table", permissions=["view"])
+    @action(description=gettext_lazy("Export XLSX"), url_path="export-xlsx", icon="table", permissions=["export"])
     def export_xlsx(self, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(f"{self.page_url('export', 'xlsx')}?{_list_query(request)}")
 
@@ -163,7 +167,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
 
     def export_view(self, request: HttpRequest, form: str) -> HttpResponseBase:
         """The contacts of the list with its filters, as CSV line by line or as a workbook."""
-        if not self.has_view_permission(request):
+        if not self.has_export_permission(request):
             raise PermissionDenied
         wanted = filter_of(request.GET)
         if form == "csv":
@@ -219,7 +223,10 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
             "title": str(contact),
             "subtitle": None,
             "conversation": conversation_of(
-                contact_id=contact.pk, limit=_CONVERSATION, organization_uuid=organization_of(request).uuid
+                contact_id=contact.pk,
+                limit=_CONVERSATION,
+                organization_uuid=organization_of(request).uuid,
+                membership_id=own_history_of(request.user),
             ),
             "conversation_cap": _CONVERSATION,
             "show_save": False,

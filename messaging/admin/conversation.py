@@ -24,9 +24,17 @@ class Line:
     files: list[ShownFile]
 
 
-def conversation_of(*, contact_id: int, limit: int, organization_uuid: UUID) -> list[Line]:
-    """The newest `limit` messages of the contact, oldest first, with their files; two queries, through indexes."""
-    newest = list(Message.objects.filter(contact_id=contact_id).select_related("channel").order_by("-id")[:limit])
+def conversation_of(
+    *, contact_id: int, limit: int, organization_uuid: UUID, membership_id: int | None = None
+) -> list[Line]:
+    """The newest `limit` messages of the contact, oldest first, with their files; two queries, through indexes.
+
+    `membership_id`: only what this member sent.
+    """
+    rows = Message.objects.filter(contact_id=contact_id)
+    if membership_id is not None:
+        rows = rows.filter(membership_id=membership_id)
+    newest = list(rows.select_related("channel").order_by("-id")[:limit])
     files = files_of(message_ids=[message.pk for message in newest], organization_uuid=organization_uuid)
     return [
         Line(

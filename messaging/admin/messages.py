@@ -42,6 +42,7 @@ from messaging.services.accept import Draft, message_accept
 from messaging.services.channels import ChannelSnapshot, channel_by_uuid
 from messaging.services.messages import message_cancel, message_retry
 from messaging.services.reading import message_mark_read
+from tenants.auth import own_history_of
 from tenants.errors import ServiceError
 
 _ATTEMPTS_SHOWN = 50
@@ -98,6 +99,11 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(_SEND)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        """Senders see what they sent themselves; lists, pages and actions all begin here."""
+        rows, own = super().get_queryset(request), own_history_of(request.user)
+        return rows if own is None else rows.filter(membership_id=own)
 
     def search_indexed(self, request: HttpRequest, queryset: QuerySet[Message], term: str) -> QuerySet[Message]:
         if (uuid := _uuid(term)) is not None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from contacts.querysets import PAGE_ROWS_MOST
@@ -16,6 +16,7 @@ from messaging.models import Message
 from tenants.errors import InvalidInput
 
 BATCH: Final = 2_000
+TOTALLED: Final = 100_000
 # Clocks of several machines differ, and rows are inserted a little after their uuid was made.
 _SKEW: Final = timedelta(minutes=5)
 
@@ -62,6 +63,29 @@ def sent_page(chosen: HistoryFilter, *, page: int, per_page: int) -> tuple[list[
         raise InvalidInput("page_too_far", text, {"page": text})
     rows = list(sent_messages(chosen).select_related("channel", "contact")[start : start + per_page + 1])
     return rows[:per_page], len(rows) > per_page
+
+
+@dataclass(frozen=True, slots=True)
+class SentTotals:
+    """How many were accepted, and how many of them left, arrived and failed."""
+
+    accepted: int
+    sent: int
+    delivered: int
+    failed: int
+
+
+def sent_totals(chosen: HistoryFilter) -> SentTotals:
+    """The sums of the newest `TOTALLED` messages: for one member's day, never for a whole table."""
+    newest = sent_messages(chosen).values("pk")[:TOTALLED]
+    arrived = (Message.Status.DELIVERED, Message.Status.READ)
+    found = Message.objects.filter(pk__in=newest).aggregate(
+        accepted=Count("pk"),
+        sent=Count("pk", filter=Q(status__in=(Message.Status.SENT, *arrived))),
+        delivered=Count("pk", filter=Q(status__in=arrived)),
+        failed=Count("pk", filter=Q(status=Message.Status.FAILED)),
+    )
+    return SentTotals(**found)
 
 
 def sent_stream(chosen: HistoryFilter) -> Iterator[Message]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.services.credits import credits_limit_set
+from campaigns.services.members import member_suspend
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
@@ -27,7 +28,6 @@ from tenants.services.memberships import (
     membership_remove,
     membership_resume,
     membership_set_permissions,
-    membership_suspend,
 )
 from tenants.services.tokens import tokens_revoke
 
@@ -269,7 +269,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
         member = self.object_or_404(request, object_id)
 
         def run() -> str:
-            membership_suspend(membership=member, actor_role=role_here(request.user))
+            member_suspend(membership=member, actor_role=role_here(request.user))
             self.log(request, [member], CHANGE, _("Suspended."))
             return _("%(email)s cannot log in here any more.") % {"email": member.user}
 
@@ -279,7 +279,7 @@ class MembershipAdmin(ScopedAdmin[Membership]):
             run,
             _("Suspend %(email)s"),
             _("Suspend"),
-            _("They are logged out at their next click. Nothing that they did is undone."),
+            _("They are logged out at their next click, and campaigns that they made are paused. Nothing is undone."),
             danger=True,
         )
 

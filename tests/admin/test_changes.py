@@ -81,7 +81,7 @@ def test_selected_messages_are_cancelled_after_a_question_and_each_refusal_is_to
         waiting = Message.objects.create(**common, address="22997120001", status="queued")
         gone = Message.objects.create(**common, address="22997120002", status="delivered")
     form = {"action": "cancel_selected", "_selected_action": [waiting.pk, gone.pk]}
-    browser, url = browser_of("sender"), page("messaging.message", "changelist")
+    browser, url = browser_of("manager"), page("messaging.message", "changelist")
 
     asked = browser.post(url, form)
     with tenant_context(organization):

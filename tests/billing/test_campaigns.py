@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from billing.models import LedgerEntry
-from billing.services.credits import account_open, credits_adjust, credits_balance, credits_top_up
+from billing.models import CreditAccount, LedgerEntry
+from billing.services.credits import account_open, credits_add, credits_adjust, credits_balance, credits_top_up
 from billing.services.proof import credits_verify
 from campaigns.models import Campaign, Run, SkippedRecipient
 from campaigns.services.control import campaign_cancel, campaign_launch, campaign_resume, campaign_retry_failed
@@ -19,6 +19,7 @@ from campaigns.services.plan import campaign_plan
 from messaging.models import Message
 from messaging.sms_text import BASIC, EXTENSION, text_cost
 from tenants.errors import LimitReached
+from tenants.models import Membership, User
 
 
 @pytest.fixture
@@ -100,7 +101,50 @@ def test_a_cancelled_campaign_gives_everything_back(account, make_tariff, make_c
     assert books() == (100, 0, None)
 
 
-def test_without_credits_it_pauses_and_goes_on_after_a_top_up(account, make_tariff, make_contacts, make_campaign, work):
+def test_a_campaign_that_costs_more_than_there_is_is_not_launched(
+    account, make_tariff, make_contacts, make_campaign, work
+):
+    make_tariff(price=2)
+    give(account, 49)
+    make_contacts(25)
+    campaign = make_campaign()
+    with pytest.raises(LimitReached) as caught:
+        campaign_launch(campaign_id=campaign.pk)
+    text = "Not enough credits: 50 are needed, 49 are available, 1 are missing."
+    assert (caught.value.code, caught.value.fields) == ("insufficient_credits", {"credits": text})
+    campaign.refresh_from_db()
+    assert (campaign.status, Run.objects.count(), Message.objects.count()) == ("draft", 0, 0)
+    assert books() == (49, 0, None)
+    give(account, 1)
+    campaign_launch(campaign_id=campaign.pk)
+    work()
+    assert (Message.objects.count(), books()) == (25, (0, 50, None))
+
+
+def test_a_launch_looks_at_the_account_of_who_made_the_campaign(
+    account, in_schema, make_tariff, make_contacts, make_campaign, work
+):
+    user = User.objects.create_user("maker@people.test", None)
+    member = Membership.objects.create(user=user, organization=in_schema, role="manager")
+    make_tariff(price=2)
+    give(account, 1000)
+    credits_add(membership=member, amount=4)
+    make_contacts(3)
+    campaign = make_campaign(created_by_id=user.pk)
+    with pytest.raises(LimitReached, match="6 are needed, 4 are available, 2 are missing"):
+        campaign_launch(campaign_id=campaign.pk)
+    credits_add(membership=member, amount=2)
+    campaign_launch(campaign_id=campaign.pk)
+    work()
+    own = CreditAccount.objects.get(membership_id=member.pk)
+    assert (own.balance, credits_balance().available) == (0, 994)
+    assert set(Message.objects.values_list("membership_id", "credit_account_id")) == {(member.pk, own.pk)}
+
+
+def test_without_credits_it_pauses_and_goes_on_after_a_top_up(
+    account, make_tariff, make_contacts, make_campaign, work, settings
+):
+    settings.CAMPAIGN_CREDITS_REQUIRED = False
     make_tariff(price=2)
     give(account, 7)
     make_contacts(25)

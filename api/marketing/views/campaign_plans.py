@@ -20,7 +20,7 @@ from api.problems import Problem
 from campaigns.models import Campaign, Schedule
 from campaigns.reports import Totals, run_totals, variant_totals
 from campaigns.services.campaigns import VARIANTS_MOST, VariantInput, campaign_update, variants_set
-from campaigns.services.control import campaign_get
+from campaigns.services.progress import campaign_get
 from campaigns.services.schedules import schedule_preview, schedule_set
 from messaging.services.sent_history import HistoryFilter, sent_page
 
@@ -172,7 +172,8 @@ class ResultsView(Endpoint):
             names[key]: numbers_of(found) for key, found in variant_totals(run_id=run.pk).items() if key in names
         }
         statuses = None if asked.status is None else STATES[asked.status]  # type: ignore[index]
-        chosen = HistoryFilter(run_ids=(run.pk,), statuses=statuses)
+        own = call.credential.membership_id if call.credential.sees_own_only else None
+        chosen = HistoryFilter(run_ids=(run.pk,), statuses=statuses, membership_id=own)
         rows, has_more = sent_page(chosen, page=asked.page, per_page=asked.per_page)
         data = CampaignResults(
             campaign_id=id,

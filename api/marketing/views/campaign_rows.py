@@ -12,7 +12,7 @@ from api.marketing.outputs.campaigns import CampaignNumbers, CampaignRow, Schedu
 from campaigns.models import Campaign, Run, Schedule, Variant
 from campaigns.recurrence import Frequency
 from campaigns.reports import Totals, run_totals
-from campaigns.services.control import campaign_get
+from campaigns.services.progress import campaign_get
 from campaigns.services.schedules import schedule_preview
 from webhooks_app.formats.neutral import text_of
 

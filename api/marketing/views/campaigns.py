@@ -31,11 +31,11 @@ from campaigns.services.campaigns import (
 )
 from campaigns.services.control import (
     campaign_cancel,
-    campaign_get,
     campaign_pause,
     campaign_resume,
     campaign_retry_failed,
 )
+from campaigns.services.progress import campaign_get
 from campaigns.services.schedules import schedule_once
 from campaigns.services.sending import campaign_send
 from messaging.services.channels import channel_for_texts
@@ -182,7 +182,10 @@ class CampaignSendView(Endpoint):
         body=CampaignSendInput,
         answer=CampaignStarted,
         done="The campaign is being sent.",
-        errors=("campaign_not_found", "campaign_running", "campaign_paused", "audience_empty", "channel_not_connected"),
+        errors=(
+            *("campaign_not_found", "campaign_running", "campaign_paused", "audience_empty", "channel_not_connected"),
+            "insufficient_credits",
+        ),
         path=PATH,
         idempotent=True,
     )

@@ -15,13 +15,13 @@ from api.marketing.outputs.sub_accounts import CreditData, SubAccountRow
 from api.marketing.pagination import PageQuery, page_of
 from billing.services.credits import credits_add, credits_balances
 from billing.services.sub_accounts import sub_account_create
+from campaigns.services.members import member_suspend
 from tenants.models import Membership, Organization
 from tenants.roles import PERMISSIONS, permissions_of
 from tenants.services.memberships import (
     membership_get,
     membership_resume,
     membership_set_permissions,
-    membership_suspend,
 )
 
 SubAccountList = data_of("SubAccountList", list[SubAccountRow], meta=True)
@@ -129,14 +129,15 @@ class SuspendView(Endpoint):
         id="suspendSubAccount",
         tag="Sub-accounts",
         summary="Suspend a sub-account",
-        description="It is refused from the next request on, in the admin too. Triggers `sub_account.suspended`.",
+        description="It is refused from the next request on, in the admin too, and its campaigns are paused. "
+        "Triggers `sub_account.suspended`.",
         answer=SubAccountSaved,
         done="Suspended.",
         errors=("sub_account_not_found", "last_owner"),
         path=_PATH,
     )
     def post(self, call: Call, id: int) -> HttpResponse:
-        membership = membership_suspend(membership=_member(call, id), actor_role=call.credential.role)
+        membership = member_suspend(membership=_member(call, id), actor_role=call.credential.role)
         return answer(_rows([membership])[0], message=_("Sub-account suspended"))
 
 
