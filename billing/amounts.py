@@ -25,7 +25,7 @@ def amount_read(value: object, *, field: str = "amount", negative: bool = False)
     if not amount.is_finite() or abs(amount) >= MOST:
         raise _refusal(field, _("must be less than %(most)s") % {"most": f"{MOST:,}"})
     if amount != amount.quantize(_STEP):
-        raise _refusal(field, _("may have %(places)s decimal places") % {"places": PLACES})
+        raise _refusal(field, _("may have %(most)s decimal places") % {"most": PLACES})
     if amount == 0 or (amount < 0 and not negative):
         raise _refusal(field, _("must not be zero") if negative else _("must be more than zero"))
     return amount

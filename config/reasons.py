@@ -1,7 +1,8 @@
-"""What services say about values that they refuse, in the language of the reader.
+"""What workers have stored about values that they refuse, in the language of the reader.
 
-Services speak English: their texts are stored (the mistakes of an import, why a run waits) and read by programs. The
-texts are named here so that the catalogues hold them; those with values in them are templates.
+Services speak the language of who asks. Nobody asks a worker: what it stores (why a run waits, why a message failed) is
+English, and read by programs. Such texts are named here so that they can be said when they are shown; those with values
+in them are templates.
 """
 
 from __future__ import annotations

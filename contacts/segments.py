@@ -83,7 +83,7 @@ class _Compiler:
             return self._bad(f"{where}.field", _("is not a field that can be filtered by"))
         make = operations.get(op) if isinstance(op, str) else None
         if make is None:
-            return self._bad(f"{where}.op", _("must be one of %(names)s") % {"names": ", ".join(operations)})
+            return self._bad(f"{where}.op", _("must be one of %(choices)s") % {"choices": ", ".join(operations)})
         try:
             return make(value)
         except (ValueError, TypeError) as error:

@@ -31,7 +31,7 @@ def name_clean(value: str) -> str:
     """A name in one line of at most 160 characters."""
     text = " ".join(value.replace("\x00", "").split())
     if len(text) > NAME_LENGTH:
-        raise ValueError(_("must have at most %(name_length)s characters") % {"name_length": NAME_LENGTH})
+        raise ValueError(_("must have at most %(most)s characters") % {"most": NAME_LENGTH})
     return text
 
 
@@ -47,7 +47,7 @@ def email_clean(value: str) -> str:
     except ValidationError as error:
         raise ValueError(_("is not an e-mail address")) from error
     if len(text) > EMAIL_LENGTH:
-        raise ValueError(_("must have at most %(email_length)s characters") % {"email_length": EMAIL_LENGTH})
+        raise ValueError(_("must have at most %(most)s characters") % {"most": EMAIL_LENGTH})
     return text
 
 
@@ -55,7 +55,7 @@ def status_clean(value: str) -> str:
     """`active` or `inactive`, in any case; nothing is active."""
     text = value.strip().lower() or str(Contact.Status.ACTIVE)
     if text not in Contact.Status.values:
-        raise ValueError(_("must be one of %(names)s") % {"names": ", ".join(Contact.Status.values)})
+        raise ValueError(_("must be one of %(choices)s") % {"choices": ", ".join(Contact.Status.values)})
     return text
 
 
@@ -63,9 +63,9 @@ def tags_clean(values: Iterable[str]) -> list[str]:
     """Tags without repetition, in alphabetical order."""
     tags = sorted({text for value in values if (text := " ".join(str(value).replace("\x00", "").split()))})
     if len(tags) > MAX_TAGS:
-        raise ValueError(_("must be at most %(max_tags)s") % {"max_tags": MAX_TAGS})
+        raise ValueError(_("must be at most %(most)s") % {"most": MAX_TAGS})
     if any(len(tag) > TAG_LENGTH for tag in tags):
-        raise ValueError(_("must have at most %(tag_length)s characters each") % {"tag_length": TAG_LENGTH})
+        raise ValueError(_("must have at most %(most)s characters each") % {"most": TAG_LENGTH})
     return tags
 
 

@@ -35,7 +35,7 @@ def secret_check(secret: str) -> str:
     """`secret` when it can be used. Raises `InvalidInput` on `secret`."""
     shortest, longest = _LENGTH
     if not shortest <= len(secret) <= longest or not (secret.isascii() and secret.isprintable()):
-        text = _("%(shortest)s to %(longest)s printable ASCII characters") % {"shortest": shortest, "longest": longest}
+        text = _("%(least)s to %(most)s printable ASCII characters") % {"least": shortest, "most": longest}
         raise InvalidInput("invalid_secret", _("A secret has %(text)s.") % {"text": text}, {"secret": text})
     if secret.startswith(PREFIX):
         try:

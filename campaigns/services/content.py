@@ -29,7 +29,7 @@ def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
         names = ", ".join(f"{{{name}}}" for name in unknown)
         raise InvalidInput(
             "unknown_variable",
-            _("%(names)s is no variable: use %(help)s.") % {"names": names, "help": _HELP},
+            _("%(names)s is no variable: use %(known)s") % {"names": names, "known": _HELP},
             {"content": _("%(names)s is no variable") % {"names": names}},
         )
     driver = driver_of(channel.kind)
@@ -49,7 +49,7 @@ def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
 
 def channel_refused(channel: Channel) -> Conflict:
     """The refusal of a campaign whose channel is not connected, with what is known of why."""
-    text = _("The channel is %(status)s.") % {"status": channel.get_status_display().lower()}
+    text = _("The channel is %(state)s.") % {"state": channel.get_status_display().lower()}
     return Conflict(
         "channel_not_connected", f"{text} {channel.status_reason}".strip(), {"channel": _("is not connected")}
     )

@@ -48,7 +48,7 @@ def campaign_launch(*, campaign_id: int) -> Run:
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status not in _LAUNCHABLE:
             raise Conflict(
-                f"campaign_{campaign.status}", _("The campaign is %(status)s already.") % {"status": campaign.status}
+                f"campaign_{campaign.status}", _("The campaign is %(state)s already.") % {"state": campaign.status}
             )
         _sendable_check(campaign)
         if audience_is_empty(campaign, address_kinds=address_kinds(driver_of(campaign.channel.kind))):
@@ -71,7 +71,7 @@ def campaign_pause(*, campaign_id: int, reason: str = "") -> None:
         if campaign.status not in (Status.RUNNING, Status.SCHEDULED):
             raise Conflict(
                 "campaign_not_running",
-                _("Only a running or scheduled campaign is paused; it is %(status)s.") % {"status": campaign.status},
+                _("Only a running or scheduled campaign is paused; it is %(state)s.") % {"state": campaign.status},
             )
         campaign_set(campaign, Status.PAUSED, reason)
         audit_record(action="campaign.paused", subject=campaign, new={"reason": reason})
@@ -113,9 +113,7 @@ def campaign_cancel(*, campaign_id: int) -> None:
     with transaction.atomic():
         campaign = campaign_get(campaign_id=campaign_id, lock=True)
         if campaign.status not in (Status.DRAFT, Status.RUNNING, Status.SCHEDULED, Status.PAUSED):
-            raise Conflict(
-                "campaign_ended", _("The campaign has ended: it is %(status)s.") % {"status": campaign.status}
-            )
+            raise Conflict("campaign_ended", _("The campaign has ended: it is %(state)s.") % {"state": campaign.status})
         now = datetime.now(UTC)
         campaign_set(campaign, Status.CANCELLED, finished_at=now)
         audit_record(action="campaign.cancelled", subject=campaign)

@@ -108,14 +108,16 @@ def _apply(template: MarketingTemplate, values: Mapping[str, Any]) -> None:
     if not 1 <= len(template.name) <= 120:
         problems["name"] = _("must have 1 to 120 characters")
     if not template.content.strip() or len(template.content) > CONTENT_LENGTH or "\x00" in template.content:
-        problems["content"] = _("must have 1 to %(content_length)s characters") % {"content_length": CONTENT_LENGTH}
+        problems["content"] = _("must have 1 to %(most)s characters") % {"most": CONTENT_LENGTH}
     elif unknown := unknown_variables(template.content):
         names = ", ".join(f"{{{name}}}" for name in unknown)
         problems["content"] = _(
             "%(names)s is no variable: use {nom}, {prenom}, {email}, {telephone}, {custom.field}"
         ) % {"names": names}
     if template.category not in MarketingTemplate.Category.values:
-        problems["category"] = _("must be one of %(names)s") % {"names": ", ".join(MarketingTemplate.Category.values)}
+        problems["category"] = _("must be one of %(choices)s") % {
+            "choices": ", ".join(MarketingTemplate.Category.values)
+        }
     if problems:
         raise InvalidInput("invalid_template", _("The template cannot be saved like this."), problems)
 

@@ -51,7 +51,7 @@ def fields_ensure(*, keys: Iterable[str]) -> dict[str, FieldRule]:
         }
         raise InvalidInput("invalid_custom_field", _("A custom field has a name that cannot be used."), problems)
     if len(rules) + len(missing) > MAX_FIELDS:
-        text = _("There are at most %(max_fields)s custom fields.") % {"max_fields": MAX_FIELDS}
+        text = _("There are at most %(most)s custom fields.") % {"most": MAX_FIELDS}
         raise InvalidInput("too_many_custom_fields", text, {"custom_fields": text})
     CustomField.objects.bulk_create([CustomField(key=key) for key in missing], ignore_conflicts=True)
     return field_rules() if missing else rules
@@ -89,7 +89,7 @@ def _text(value: Any, rule: FieldRule) -> str:
         raise ValueError(_("must be a text"))
     text = str(value).replace("\x00", "").strip()
     if len(text) > MAX_TEXT:
-        raise ValueError(_("must have at most %(max_text)s characters") % {"max_text": MAX_TEXT})
+        raise ValueError(_("must have at most %(most)s characters") % {"most": MAX_TEXT})
     return text
 
 
@@ -128,7 +128,7 @@ def _choice(value: Any, rule: FieldRule) -> str:
     for choice in rule.choices:
         if choice.lower() == text.lower():
             return choice
-    raise ValueError(_("must be one of %(names)s") % {"names": ", ".join(rule.choices)})
+    raise ValueError(_("must be one of %(choices)s") % {"choices": ", ".join(rule.choices)})
 
 
 _READERS: Final[dict[str, Callable[[Any, FieldRule], Any]]] = {

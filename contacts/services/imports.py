@@ -324,7 +324,7 @@ def _remember(name: str, columns: Sequence[str], mapping: Sequence[str]) -> None
 def _choices_check(encoding: str, delimiter: str) -> None:
     problems = {}
     if encoding and encoding not in ENCODINGS:
-        problems["encoding"] = _("must be one of %(names)s") % {"names": ", ".join(ENCODINGS)}
+        problems["encoding"] = _("must be one of %(choices)s") % {"choices": ", ".join(ENCODINGS)}
     if delimiter and delimiter not in DELIMITERS:
         problems["delimiter"] = _("must be a comma, a semicolon, a tab or |")
     if problems:
@@ -333,7 +333,7 @@ def _choices_check(encoding: str, delimiter: str) -> None:
 
 def _duplicates(value: str) -> str:
     if value not in ContactImport.Duplicates.values:
-        text = _("must be one of %(names)s") % {"names": ", ".join(ContactImport.Duplicates.values)}
+        text = _("must be one of %(choices)s") % {"choices": ", ".join(ContactImport.Duplicates.values)}
         raise InvalidInput("invalid_import", _("The import cannot be started like this."), {"duplicates": text})
     return value
 

@@ -160,6 +160,6 @@ def _value(kind: str, group_id: int | None, status: str) -> dict[str, Any]:
         raise InvalidInput(
             "invalid_job",
             _("There is no such action."),
-            {"kind": _("must be one of %(names)s") % {"names": ", ".join(Kind.values)}},
+            {"kind": _("must be one of %(choices)s") % {"choices": ", ".join(Kind.values)}},
         )
     return {}

@@ -121,7 +121,7 @@ def messages_accept(
     """
     if channel.status != Channel.Status.CONNECTED:
         raise Conflict(
-            "channel_not_connected", _("The channel is not connected (it is %(status)s).") % {"status": channel.status}
+            "channel_not_connected", _("The channel is not connected (it is %(state)s).") % {"state": channel.status}
         )
     now = datetime.now(UTC)
     if scheduled_at is not None and scheduled_at > now + MAX_AHEAD:

@@ -59,7 +59,7 @@ def idempotent_run(
 
 def _key_check(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
-        text = _("An Idempotency-Key has 1 to %(max_key)s printable characters.") % {"max_key": MAX_KEY}
+        text = _("An Idempotency-Key has 1 to %(most)s printable characters.") % {"most": MAX_KEY}
         raise InvalidInput("idempotency_key_invalid", text, {"Idempotency-Key": text})
 
 

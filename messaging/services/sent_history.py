@@ -57,9 +57,7 @@ def sent_page(chosen: HistoryFilter, *, page: int, per_page: int) -> tuple[list[
     """One page, and whether there are more. Raises `InvalidInput` for pages too far back: bound the time instead."""
     start = (page - 1) * per_page
     if start + per_page > PAGE_ROWS_MOST:
-        text = _("only the first %(page_rows_most)s messages can be paged through: narrow the dates") % {
-            "page_rows_most": PAGE_ROWS_MOST
-        }
+        text = _("only the first %(most)s messages can be paged through: narrow the dates") % {"most": PAGE_ROWS_MOST}
         raise InvalidInput("page_too_far", text, {"page": text})
     rows = list(sent_messages(chosen).select_related("channel", "contact")[start : start + per_page + 1])
     return rows[:per_page], len(rows) > per_page

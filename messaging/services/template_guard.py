@@ -56,13 +56,13 @@ def template_guard(*, schema: str, kind: str, account_id: str, driver: Driver, c
         return ""
     status, reason, parameter_format, components, category = known.row
     if status != MessageTemplate.Status.APPROVED:
-        refusal = _("The template %(name)s (%(language)s) cannot be sent: it is %(status)s.") % {
+        refusal = _("The template %(name)s (%(language)s) cannot be sent: it is %(state)s.") % {
             "name": name[:100],
             "language": language,
-            "status": status,
+            "state": status,
         }
         text = f"{refusal} {reason}".strip()
-        raise InvalidInput("template_not_approved", text, {"template.name": _("is %(status)s") % {"status": status}})
+        raise InvalidInput("template_not_approved", text, {"template.name": _("is %(state)s") % {"state": status}})
     if not components:
         return category
     try:

@@ -124,10 +124,10 @@ def retention_reset(*, organization: Organization, kind: str, set_by: str) -> No
 def _days_check(period: Period, set_by: str, days: int | None) -> None:
     floor = period.rule.floor_days
     if days is not None and not floor <= days <= MAX_DAYS:
-        text = _("From %(floor)s to %(max_days)s days, or for ever.") % {"floor": floor, "max_days": MAX_DAYS}
+        text = _("From %(least)s to %(most)s days, or for ever.") % {"least": floor, "most": MAX_DAYS}
         raise InvalidInput("invalid_days", text, {"days": text})
     if set_by == SetBy.ORGANIZATION and _shorter(days, period.granted) != days:
-        text = _("At most %(granted)s days.") % {"granted": period.granted}
+        text = _("At most %(most)s days.") % {"most": period.granted}
         raise InvalidInput("days_not_granted", text, {"days": text})
 
 

@@ -91,7 +91,7 @@ def endpoint_create(
     if Endpoint.objects.filter(deleted_at__isnull=True).count() >= ENDPOINTS_MOST:
         raise LimitReached(
             "too_many_webhooks",
-            _("There can be %(endpoints_most)s webhooks at most.") % {"endpoints_most": ENDPOINTS_MOST},
+            _("There can be %(most)s webhooks at most.") % {"most": ENDPOINTS_MOST},
         )
     with transaction.atomic():
         endpoint = Endpoint.objects.create(surface=surface, is_active=is_active, secrets={"current": plain}, **fields)
@@ -221,13 +221,13 @@ def _checked(surface: str, **given: Any) -> dict[str, Any]:
     problems: dict[str, str] = {}
     fields: dict[str, Any] = {key: given[key] for key in ("retry_limit", "timeout") if key in given}
     if not 0 <= fields.get("retry_limit", 0) <= RETRIES_MOST:
-        problems["retry_limit"] = _("0 to %(retries_most)s") % {"retries_most": RETRIES_MOST}
+        problems["retry_limit"] = _("0 to %(most)s") % {"most": RETRIES_MOST}
     if not 1 <= fields.get("timeout", 1) <= TIMEOUT_MOST:
-        problems["timeout"] = _("1 to %(timeout_most)s seconds") % {"timeout_most": TIMEOUT_MOST}
+        problems["timeout"] = _("1 to %(most)s seconds") % {"most": TIMEOUT_MOST}
     if "name" in given:
         fields["name"] = given["name"].strip()
         if not 1 <= len(fields["name"]) <= _NAME_LENGTH or "\x00" in fields["name"]:
-            problems["name"] = _("1 to %(name_length)s characters") % {"name_length": _NAME_LENGTH}
+            problems["name"] = _("1 to %(most)s characters") % {"most": _NAME_LENGTH}
     if "channel_ids" in given:
         fields["channel_ids"] = sorted(set(given["channel_ids"]))
         if Channel.objects.filter(pk__in=fields["channel_ids"]).count() != len(fields["channel_ids"]):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Max
-from django.utils.translation import gettext
 
 from api.marketing.outputs.campaigns import CampaignNumbers, CampaignRow, ScheduleRow, VariantRow
 from campaigns.models import Campaign, Run, Schedule, Variant
@@ -14,6 +13,7 @@ from campaigns.recurrence import Frequency
 from campaigns.reports import Totals, run_totals
 from campaigns.services.progress import campaign_get
 from campaigns.services.schedules import schedule_preview
+from config.reasons import reason_said
 from webhooks_app.formats.neutral import text_of
 
 
@@ -58,7 +58,7 @@ def _row(
         name=campaign.name,
         message_content=text_of(campaign.content),
         status=status,
-        status_reason=gettext(campaign.status_reason) if campaign.status_reason else None,
+        status_reason=reason_said(campaign.status_reason) or None,
         channel_id=campaign.channel_id,
         category=category,
         recipients=recipients,

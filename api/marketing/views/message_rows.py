@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from django.utils.translation import gettext
-
 from api.marketing.amounts import credits_number
 from api.marketing.outputs.messages import MessageRow, MessageState
+from config.reasons import reason_said
 from messaging.content import CONTENT_REMOVED
 from messaging.models import Message
 from messaging.services.operators import operators_of
@@ -55,7 +54,7 @@ def _row(message: Message, operator: str) -> MessageRow:
         cost=credits_number(message.price),
         channel=message.channel.name,
         campaign_run_id=message.campaign_run_id,
-        error=gettext(message.error_reason) if message.error_reason else None,
+        error=reason_said(message.error_reason) or None,
         error_code=message.error_code or None,
         created_at=message.queued_at,
         sent_at=message.sent_at,

@@ -1,4 +1,4 @@
-"""Every operation that changes something leaves exactly the entry that is expected of it: who, from where, old and new."""
+"""Every operation that changes something leaves exactly its entry: who, from where, old and new values."""
 
 from __future__ import annotations
 
