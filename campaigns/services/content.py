@@ -17,7 +17,7 @@ from messaging.services.template_guard import template_guard
 from tenants.connection import connection
 from tenants.errors import Conflict, InvalidInput
 
-_HELP: Final = "{nom}, {prenom}, {email}, {telephone}, {custom.field}"
+KNOWN: Final = "{nom}, {prenom}, {email}, {telephone}, {custom.field}"
 
 
 def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ def content_check(*, channel: Channel, content: Mapping[str, Any]) -> None:
         names = ", ".join(f"{{{name}}}" for name in unknown)
         raise InvalidInput(
             "unknown_variable",
-            _("%(names)s is no variable: use %(known)s") % {"names": names, "known": _HELP},
+            _("%(names)s is no variable: use %(known)s") % {"names": names, "known": KNOWN},
             {"content": _("%(names)s is no variable") % {"names": names}},
         )
     driver = driver_of(channel.kind)

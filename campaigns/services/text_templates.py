@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from audit.services.recording import audit_record, differences
 from campaigns.models import MarketingTemplate
 from campaigns.personalisation import ALIASES, personalise, unknown_variables, variables_of
+from campaigns.services.content import KNOWN
 from messaging.sms_text import TextCost, text_cost
 from tenants.errors import InvalidInput, NotFound
 
@@ -111,9 +112,7 @@ def _apply(template: MarketingTemplate, values: Mapping[str, Any]) -> None:
         problems["content"] = _("must have 1 to %(most)s characters") % {"most": CONTENT_LENGTH}
     elif unknown := unknown_variables(template.content):
         names = ", ".join(f"{{{name}}}" for name in unknown)
-        problems["content"] = _(
-            "%(names)s is no variable: use {nom}, {prenom}, {email}, {telephone}, {custom.field}"
-        ) % {"names": names}
+        problems["content"] = _("%(names)s is no variable: use %(known)s") % {"names": names, "known": KNOWN}
     if template.category not in MarketingTemplate.Category.values:
         problems["category"] = _("must be one of %(choices)s") % {
             "choices": ", ".join(MarketingTemplate.Category.values)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_tenants.utils import schema_context
 
@@ -53,7 +54,7 @@ def test_accepting_reserves_and_names_what_is_missing(setting, send, books):
     with pytest.raises(LimitReached) as refusal:
         send(organization, channel, 2, first=50)
     assert refusal.value.code == "insufficient_credits"
-    assert refusal.value.message == "Not enough credits: 4 are needed, 2 are available."
+    assert refusal.value.message == "Not enough credits: 4 are needed, 2 are available, 2 are missing."
     assert len(states(organization)) == 9
     assert books(organization) == (2, 18, None)
 
@@ -108,6 +109,20 @@ def test_without_an_account_nothing_is_charged(committed, make_channel, send):
     assert len(send(organization, make_channel(organization), 2).accepted) == 2
     assert states(organization) == [("queued", None), ("queued", None)]
     assert kinds(organization) == []
+
+
+def test_without_an_account_no_statement_knows_of_credits(committed, make_channel, send):
+    """Neither the call nor a report is one statement longer, nor one of them wider, than it was before billing."""
+    organization, _ = committed
+    channel = make_channel(organization)
+    send(organization, channel, 1)
+    with CaptureQueriesContext(connection) as accepting:
+        accepted = send(organization, channel, 3, first=10, membership_id=7).accepted
+    assert (len(accepted), [one["sql"] for one in accepting if "credit" in one["sql"]]) == (3, [])
+    assert len([one for one in accepting if one["sql"].lstrip().startswith(("WITH", "INSERT", "UPDATE"))]) == 1
+    with schema_context(organization.schema_name), CaptureQueriesContext(connection) as reporting:
+        statuses_apply(channel_id=channel.pk, updates=[report("delivered", accepted[0].uuid)])
+    assert [one["sql"] for one in reporting if "billing_" in one["sql"]] == []
 
 
 def test_a_closed_account_is_not_charged_any_more(setting, send, books):
