@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,8 +26,10 @@ def login(email: str, password: str = PASSWORD, **more: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def fresh_rates() -> None:
+def fresh_rates() -> Iterator[None]:
     """Requests by address are counted in Redis, which outlives a test."""
+    rates_forget()
+    yield
     rates_forget()
 
 
@@ -209,6 +212,40 @@ def test_sending_is_counted_apart_from_everything_else(marketer: Marketer, chann
     assert refused["X-RateLimit-Remaining"] == "0"
     assert int(refused["Retry-After"]) >= 1
     assert marketer.get("/contacts").status_code == 200
+
+
+def test_every_answer_tells_the_rate(marketer: Marketer, channel: Any) -> None:
+    made = marketer.post("/contact-groups", {"name": "G"})
+    answers = [
+        made,
+        marketer.get("/contacts"),
+        marketer.get("/messages/export"),
+        marketer.delete(f"/contact-groups/{made.json()['data']['id']}"),
+        marketer.post("/contacts", {}),
+        marketer.get("/contacts/999999"),
+        marketer.get("/nothing"),
+        marketer.call("PATCH", "/contacts"),
+        Marketer(None).get("/contacts"),
+        Marketer("1|" + "x" * 40).get("/contacts"),
+        Marketer(None).post("/auth/login", {}),
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 204, 422, 404, 404, 405, 401, 401, 422]
+    for answer in answers:
+        assert answer["X-RateLimit-Limit"] == "120"
+        assert 0 <= int(answer["X-RateLimit-Remaining"]) < 120
+
+
+def test_strangers_are_counted_by_address_and_lock_nobody_out(marketer: Marketer, make_member: Any) -> None:
+    stranger = Marketer("1|" + "x" * 40)
+    refused = stranger.get("/contacts")
+    for _ in range(400):
+        if refused.status_code == 429:
+            break
+        refused = stranger.get("/contacts")
+    assert (refused.status_code, refused.json()) == (429, {"message": "Too Many Attempts."})
+    assert refused["X-RateLimit-Remaining"] == "0" and int(refused["Retry-After"]) >= 1
+    assert marketer.get("/contacts").status_code == 200
+    assert login(marketer.member.user.email, "a-long-test-password").status_code == 200  # type: ignore[attr-defined]
 
 
 def test_logins_are_recorded_without_the_token(marketer: Marketer) -> None:
