@@ -51,6 +51,6 @@ def retry_check(*, run_id: int) -> None:
     failed = Message.objects.filter(campaign_run_id=run_id, status=Message.Status.FAILED)
     paid = failed.exclude(credit_account_id=None).values("credit_account_id").annotate(total=Sum("price"))
     owed: dict[int | None, Decimal] = dict(paid.values_list("credit_account_id", "total"))
-    for account in CreditAccount.objects.filter(pk__in=owed):
+    for account in CreditAccount.objects.filter(pk__in=[key for key in owed if key is not None]):
         if owed[account.pk] > account.balance:
             raise insufficient(needed=owed[account.pk], available=account.balance)

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django_tenants.utils import tenant_context
 
 from config.admin_sites import organization_site, public_site
+from messaging.models import Message
+from tenants.models import Membership
 from tests.admin.conftest import ROLES
 
 # model -> the roles that may open its list, written down by hand: the role table itself is what is tested.
@@ -36,8 +39,8 @@ OPEN_TO = {
     "contacts.optoutpolicy": EVERYBODY,
     "webhooks_app.endpoint": {"owner", "admin", "manager"},
     "webhooks_app.delivery": {"owner", "admin", "manager"},
-    "otp.onetimepassword": EVERYBODY,
-    "otp.otppolicy": EVERYBODY,
+    "otp.onetimepassword": EVERYBODY - {"sender"},
+    "otp.otppolicy": EVERYBODY - {"sender"},
     "tenants.membership": {"owner", "admin", "manager"},
     "tenants.invitation": {"owner", "admin"},
     "tenants.apikey": {"owner", "admin"},
@@ -110,6 +113,13 @@ def page(model: str, name: str, *arguments: Any) -> str:
     return reverse(f"admin:{model.replace('.', '_')}_{name}", args=arguments, urlconf="config.urls_tenant")
 
 
+def _sent_by(organization: Any, role: str, message_id: int) -> None:
+    """Make it the message of the member with this role: senders see their own only."""
+    member = Membership.objects.filter(organization=organization, role=role).latest("pk")
+    with tenant_context(organization):
+        Message.objects.filter(pk=message_id).update(membership_id=member.pk)
+
+
 def test_the_tables_of_this_test_know_every_page() -> None:
     registered = {model._meta.label_lower for model in organization_site._registry}
 
@@ -121,6 +131,7 @@ def test_lists_and_details_open_for_their_roles_only(
     role: str, organization: Any, browser_of: Callable[[str], Client], fill: Callable[..., dict[str, Any]]
 ) -> None:
     made, browser = fill(organization, "here"), browser_of(role)
+    _sent_by(organization, role, made["messaging.message"])
 
     for model, roles in OPEN_TO.items():
         listed = 302 if model in SINGLE_ROW else 200
@@ -143,6 +154,7 @@ def test_actions_open_for_their_roles_only_and_others_see_no_button(
     role: str, organization: Any, browser_of: Callable[[str], Client], fill: Callable[..., dict[str, Any]]
 ) -> None:
     made, browser = fill(organization, "here"), browser_of(role)
+    _sent_by(organization, role, made["messaging.message"])
 
     for (model, action), roles in ACTIONS.items():
         url = page(model, action, made[model])
