@@ -67,6 +67,7 @@ def _organization_groups() -> list[tuple[str, list[Link]]]:
                 Link(
                     _("Templates"), "article", "messaging_messagetemplate_changelist", "messaging.view_messagetemplate"
                 ),
+                Link(_("Files"), "attach_file", "messaging_mediafile_changelist", "messaging.view_mediafile"),
                 Link(_("What is going on"), "monitor_heart", "messaging_channel_pulse", "messaging.view_channel"),
                 Link(
                     _("Operators"), "cell_tower", "messaging_operatorprefix_changelist", "messaging.view_operatorprefix"

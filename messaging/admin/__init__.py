@@ -1,5 +1,5 @@
 """Admin pages of channels, messages, templates, and a vendor's customers."""
 
-from messaging.admin import channels, customers, messages, operators, templates
+from messaging.admin import channels, customers, media_files, messages, operators, templates
 
-__all__ = ["channels", "customers", "messages", "operators", "templates"]
+__all__ = ["channels", "customers", "media_files", "messages", "operators", "templates"]

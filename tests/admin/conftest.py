@@ -103,7 +103,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
         from contacts.services.imports import import_create
         from contacts.services.jobs import job_start
         from contacts.services.segments import segment_save
-        from messaging.models import Customer, Message, MessageTemplate, OperatorPrefix
+        from messaging.models import Customer, MediaFile, Message, MessageTemplate, OperatorPrefix
         from messaging.services.setup_links import setup_link_create
         from otp.models import OneTimePassword, OtpPolicy
         from tenants.models import ApiKey, Invitation, Membership, RetentionPeriod
@@ -211,6 +211,9 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             text_template = text_template_create(
                 name=f"{word} words", content=f"{word} text {{nom}}", category="other", is_public=True
             )
+            kept = MediaFile.objects.create(
+                message=message, channel=channel, kind="document", filename=f"{word}.pdf", state="failed"
+            )
             prefix = OperatorPrefix.objects.create(prefix="22997", operator=f"{word}_telecom")
         return {
             "billing.creditaccount": account.pk,
@@ -218,6 +221,7 @@ def fill(make_channel: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
             "tariffs.tariff": tariff.pk,
             "messaging.operatorprefix": prefix.pk,
             "messaging.channel": channel.pk,
+            "messaging.mediafile": kept.pk,
             "messaging.customer": customer.pk,
             "messaging.setuplink": link.pk,
             "messaging.messagetemplate": template.pk,
