@@ -22,13 +22,14 @@ MESSAGE_TYPES = (
     "message.cancelled",
 )
 
-# From `told` (id, type, key, channel_id): one delivery for each endpoint that wants it, and their lanes are looked at
-# within 5 s. A lane's row is written only when nobody is due to look at it soon (docs/engine.md, "No lost wake-up").
+# From `told` (id, type, key, channel_id, is_test): one delivery for each endpoint that wants it, and their lanes are
+# looked at within 5 s. A lane's row is written only when nobody is due to look at it soon (docs/engine.md, "No lost
+# wake-up").
 _FAN_OUT = """
 fanned_out AS (
     INSERT INTO {schema}.webhooks_app_delivery (endpoint_id, event_id, event_type, ordering_key)
     SELECT listening.id, told.id, told.type, told.key
-    FROM told JOIN listening ON told.type = ANY(listening.types)
+    FROM told JOIN listening ON told.type = ANY(listening.types) AND (told.is_test OR NOT listening.test_only)
          AND (listening.channel_ids = '{{}}' OR told.channel_id = ANY(listening.channel_ids))
     ORDER BY told.id
     RETURNING endpoint_id),
@@ -55,7 +56,7 @@ _CHANNEL = """jsonb_build_object(
 # statement may see as it was before. A one-time password's text is never told.
 _MESSAGE_EVENTS = """
 listening AS MATERIALIZED (
-    SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
+    SELECT id, types, channel_ids, test_only FROM {schema}.webhooks_app_endpoint
     WHERE is_active AND types && {message_types} AND EXISTS (SELECT 1 FROM news)),
 told AS (
     INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
@@ -86,17 +87,17 @@ told AS (
     LEFT JOIN {schema}.messaging_customer customer ON customer.id = channel.customer_id
     LEFT JOIN {schema}.contacts_contact contact ON contact.id = message.contact_id
     WHERE EXISTS (SELECT 1 FROM listening)
-      AND EXISTS (SELECT 1 FROM listening WHERE news.type = ANY(types)
+      AND EXISTS (SELECT 1 FROM listening WHERE news.type = ANY(types) AND (channel.is_sandbox OR NOT test_only)
                   AND (channel_ids = '{{}}' OR message.channel_id = ANY(channel_ids)))
     ORDER BY news.id, news.place
-    RETURNING id, type, key, channel_id),
+    RETURNING id, type, key, channel_id, is_test),
 {fan_out}
 """
 
 # From `news` (id of a channel, old_status, new_status, reason).
 _CHANNEL_EVENTS = """
 listening AS MATERIALIZED (
-    SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
+    SELECT id, types, channel_ids, test_only FROM {schema}.webhooks_app_endpoint
     WHERE is_active AND 'channel.status_changed' = ANY(types)),
 told AS (
     INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
@@ -106,9 +107,10 @@ told AS (
     FROM news
     JOIN {schema}.messaging_channel channel ON channel.id = news.id
     LEFT JOIN {schema}.messaging_customer customer ON customer.id = channel.customer_id
-    WHERE EXISTS (SELECT 1 FROM listening WHERE channel_ids = '{{}}' OR channel.id = ANY(channel_ids))
+    WHERE EXISTS (SELECT 1 FROM listening WHERE (channel.is_sandbox OR NOT test_only)
+                  AND (channel_ids = '{{}}' OR channel.id = ANY(channel_ids)))
     ORDER BY news.id
-    RETURNING id, type, key, channel_id),
+    RETURNING id, type, key, channel_id, is_test),
 {fan_out}
 """
 
@@ -135,16 +137,16 @@ SELECT {woken}
 # From `news` (place, type, key, channel_id, is_test, data): events of any type.
 _ANY_EVENTS = """
 listening AS MATERIALIZED (
-    SELECT id, types, channel_ids FROM {schema}.webhooks_app_endpoint
+    SELECT id, types, channel_ids, test_only FROM {schema}.webhooks_app_endpoint
     WHERE is_active AND EXISTS (SELECT 1 FROM news WHERE news.type = ANY(types))),
 told AS (
     INSERT INTO {schema}.webhooks_app_event (type, key, channel_id, is_test, data)
     SELECT type, key, channel_id, is_test, data FROM news
     WHERE EXISTS (SELECT 1 FROM listening)
-      AND EXISTS (SELECT 1 FROM listening WHERE news.type = ANY(types)
+      AND EXISTS (SELECT 1 FROM listening WHERE news.type = ANY(types) AND (news.is_test OR NOT test_only)
                   AND (channel_ids = '{{}}' OR news.channel_id = ANY(channel_ids)))
     ORDER BY place
-    RETURNING id, type, key, channel_id),
+    RETURNING id, type, key, channel_id, is_test),
 {fan_out}
 """
 

@@ -46,12 +46,12 @@ _FIELDS = ("name", "url", "events", "channel_ids", "retry_limit", "timeout")
 class EndpointAdmin(HistoryAdmin[Endpoint], ReadOnlyAdmin[Endpoint]):
     """Rows change only through the actions; a secret is shown once, when it is made."""
 
-    list_display = ("name", "state", "surface", "short_url", "event_list", "figures", "last")
+    list_display = ("name", "state", "format", "short_url", "event_list", "figures", "last")
     list_filter = ("is_active", "surface")
     search_fields = ("name", "url")
     search_help_text = gettext_lazy("Name or address")
     fieldsets = (
-        (None, {"fields": ("name", "state", "disabled_reason", "url", "surface", "event_list", "created_at")}),
+        (None, {"fields": ("name", "state", "disabled_reason", "url", "format", "event_list", "created_at")}),
         (gettext_lazy("Figures"), {"fields": ("figures", "latency", "by_event", "last", "failing_since")}),
         (
             gettext_lazy("Settings"),
@@ -97,6 +97,11 @@ class EndpointAdmin(HistoryAdmin[Endpoint], ReadOnlyAdmin[Endpoint]):
         if not obj.is_active:
             return ("disabled", _("switched off by us")) if obj.disabled_reason else ("off", _("off"))
         return ("failing", _("failing")) if obj.failing_since else ("on", _("on"))
+
+    @display(description=gettext_lazy("format"), ordering="surface")
+    def format(self, obj: Endpoint) -> str:
+        """Those of test keys say so: they hear of sandbox channels only."""
+        return " · ".join((obj.get_surface_display(), _("test"))) if obj.test_only else obj.get_surface_display()
 
     @display(description=gettext_lazy("address"), ordering="url")
     def short_url(self, obj: Endpoint) -> str:

@@ -46,6 +46,8 @@ class Endpoint(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(TIMEOUT_MOST)],
         help_text=_("Seconds that an answer may take."),
     )
+    # Registered with a test key: it hears of sandbox channels only.
+    test_only = models.BooleanField(_("test"), default=False, db_default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     disabled_reason = models.CharField(_("switched off because"), max_length=300, blank=True, db_default="")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -43,14 +43,18 @@ def deliveries_of(
     since: datetime | None = None,
     until: datetime | None = None,
     before_id: int | None = None,
+    test_only: bool = False,
 ) -> QuerySet[Delivery]:
     """Deliveries of the current schema, newest first; slice it. `before_id` continues behind the last row of a page.
 
     `event` is the surface's name or a type; `status` one of the model's, where pending includes those under way.
+    `test_only`: to the endpoints of test keys.
     """
     rows = Delivery.objects.select_related("endpoint").order_by("-id")
     if surface is not None:
         rows = rows.filter(endpoint__surface=surface)
+    if test_only:
+        rows = rows.filter(endpoint__test_only=True)
     if endpoint_id is not None:
         rows = rows.filter(endpoint_id=endpoint_id)
     if event is not None:
@@ -70,9 +74,9 @@ def deliveries_last(*, endpoint_id: int, count: int = 10) -> list[Delivery]:
     return list(deliveries_of(endpoint_id=endpoint_id)[:count])
 
 
-def delivery_get(*, uuid: UUID, surface: str | None = None) -> Delivery:
+def delivery_get(*, uuid: UUID, surface: str | None = None, test_only: bool = False) -> Delivery:
     """One delivery. Raises `NotFound`."""
-    found = deliveries_of(surface=surface).filter(uuid=uuid).first()
+    found = deliveries_of(surface=surface, test_only=test_only).filter(uuid=uuid).first()
     if found is None:
         raise NotFound("delivery_not_found", _("No such delivery."))
     return found

@@ -40,14 +40,22 @@ _NAME_LENGTH: Final = 120
 _DEFAULTS: Final = {Surface.MARKETING: (3, 30)}
 
 
-def endpoints_of(*, surface: str) -> QuerySet[Endpoint]:
-    """The surface's endpoints in the current schema, newest first."""
-    return Endpoint.objects.filter(surface=surface, deleted_at__isnull=True).order_by("-id")
+def endpoints_of(*, surface: str, test_only: bool = False) -> QuerySet[Endpoint]:
+    """The surface's endpoints in the current schema, newest first; `test_only`: those of test keys."""
+    rows = Endpoint.objects.filter(surface=surface, deleted_at__isnull=True).order_by("-id")
+    return rows.filter(test_only=True) if test_only else rows
 
 
-def endpoint_get(*, surface: str | None = None, id: int | None = None, uuid: UUID | None = None) -> Endpoint:
-    """One endpoint by its integer id or uuid. Raises `NotFound`, also for one of another surface."""
+def endpoint_get(
+    *, surface: str | None = None, id: int | None = None, uuid: UUID | None = None, test_only: bool = False
+) -> Endpoint:
+    """One endpoint by its integer id or uuid. Raises `NotFound`, also for one of another surface.
+
+    `test_only`: for a test key, for which the others do not exist.
+    """
     rows = Endpoint.objects.filter(deleted_at__isnull=True)
+    if test_only:
+        rows = rows.filter(test_only=True)
     if surface is not None:
         rows = rows.filter(surface=surface)
     if id is not None:
@@ -71,11 +79,13 @@ def endpoint_create(
     timeout: int | None = None,
     is_active: bool = True,
     channel_ids: Sequence[int] = (),
+    test_only: bool = False,
 ) -> tuple[Endpoint, str]:
     """Register an endpoint in the current schema; returns it and its secret, which is never shown again.
 
     `events` are the surface's names, or `*`. Without `secret` one is made. `retry_limit` 0 to 10 retries, `timeout` 1
-    to 30 seconds. Raises `InvalidInput` naming the field, or `LimitReached`.
+    to 30 seconds. `test_only`: it hears of sandbox channels only. Raises `InvalidInput` naming the field, or
+    `LimitReached`.
     """
     retries, seconds = _DEFAULTS.get(Surface(surface), (7, 10))
     fields = _checked(
@@ -94,7 +104,9 @@ def endpoint_create(
             _("There can be %(most)s webhooks at most.") % {"most": ENDPOINTS_MOST},
         )
     with transaction.atomic():
-        endpoint = Endpoint.objects.create(surface=surface, is_active=is_active, secrets={"current": plain}, **fields)
+        endpoint = Endpoint.objects.create(
+            surface=surface, is_active=is_active, test_only=test_only, secrets={"current": plain}, **fields
+        )
         AgendaItem.objects.create(schema=connection.schema_name, kind=WEBHOOK_LANE, key=str(endpoint.pk))
         audit_record(action="webhook.created", subject=endpoint, new=_described(endpoint))
     return endpoint, plain
@@ -205,7 +217,7 @@ def endpoint_delete(*, endpoint_id: int) -> None:
 
 def _described(endpoint: Endpoint) -> dict[str, Any]:
     """The endpoint's fields as the audit log keeps them; never its secrets."""
-    names = ("name", "url", "events", "retry_limit", "timeout", "is_active", "channel_ids")
+    names = ("name", "url", "events", "retry_limit", "timeout", "is_active", "channel_ids", "test_only")
     return {name: getattr(endpoint, name) for name in names}
 
 

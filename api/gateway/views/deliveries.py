@@ -57,13 +57,14 @@ class DeliveriesView(Endpoint):
     )
     def get(self, call: Call) -> HttpResponse:
         asked = call.query(DeliveriesQuery)
-        webhook = webhook_of(asked.webhook_id) if asked.webhook_id else None
+        webhook = webhook_of(call, asked.webhook_id) if asked.webhook_id else None
         found = deliveries_of(
             surface=Surface.GATEWAY,
             endpoint_id=webhook.pk if webhook else None,
             event=asked.event,
             status=_STATUSES[asked.status] if asked.status else None,
             before_id=cursor_read(asked.cursor),
+            test_only=call.credential.is_test,
         )
         rows = list(found[: asked.limit + 1])
         page = rows[: asked.limit]
@@ -88,7 +89,7 @@ class DeliveryView(Endpoint):
         path=_DELIVERY,
     )
     def get(self, call: Call, id: str) -> HttpResponse:
-        row = _delivery_of(id)
+        row = _delivery_of(call, id)
         attempts = [
             AttemptRow(
                 number=attempt.number,
@@ -120,7 +121,7 @@ class DeliveryReplayView(Endpoint):
         path=_DELIVERY,
     )
     def post(self, call: Call, id: str) -> HttpResponse:
-        row = _delivery_of(id)
+        row = _delivery_of(call, id)
         delivery_replay(delivery_id=row.pk)
         answer = DeliveryReplayed(success=True, message="The delivery is on its way again.", deliveryId=row.uuid)
         return json_response(answer.json(), 202)
@@ -146,7 +147,7 @@ class WebhookReplayView(Endpoint):
     def post(self, call: Call, id: str) -> HttpResponse:
         given = call.body(ReplayInput)
         replay = replay_start(
-            endpoint_id=webhook_of(id).pk, since=given.since, until=given.until, failed_only=given.failed_only
+            endpoint_id=webhook_of(call, id).pk, since=given.since, until=given.until, failed_only=given.failed_only
         )
         return json_response(ReplayShown(success=True, replay=_replay(replay)).json(), 202)
 
@@ -170,14 +171,16 @@ class ReplayView(Endpoint):
         replay = replay_get(uuid=uuid) if uuid else None
         if replay is None or replay.endpoint.surface != Surface.GATEWAY:
             raise Problem("replay_not_found", "There is no replay with this id.")
+        if call.credential.is_test and not replay.endpoint.test_only:
+            raise Problem("replay_not_found", "There is no replay with this id.")
         return json_response(ReplayShown(success=True, replay=_replay(replay)).json())
 
 
-def _delivery_of(public_id: str) -> Delivery:
+def _delivery_of(call: Call, public_id: str) -> Delivery:
     uuid = uuid_read(public_id)
     if uuid is None:
         raise Problem("delivery_not_found", "There is no delivery with this id.")
-    return delivery_get(uuid=uuid, surface=Surface.GATEWAY)
+    return delivery_get(uuid=uuid, surface=Surface.GATEWAY, test_only=call.credential.is_test)
 
 
 def _row(row: Delivery, payload: dict[str, Any]) -> DeliveryRow:

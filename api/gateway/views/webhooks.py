@@ -45,7 +45,7 @@ class WebhooksView(Endpoint):
         scope=scope,
         summary="Register a webhook",
         description="Events of the account are posted to the URL, signed. Private addresses are refused. How to verify "
-        "the signature is in the guide to webhooks.",
+        "the signature is in the guide to webhooks. One that a test key registers hears of sandbox channels only.",
         body=WebhookInput,
         answer=WebhookCreated,
         done="The webhook. Its secret is shown only here.",
@@ -55,7 +55,11 @@ class WebhooksView(Endpoint):
     def post(self, call: Call) -> HttpResponse:
         given = call.body(WebhookInput)
         webhook, secret = endpoint_create(
-            surface=Surface.GATEWAY, url=given.url, events=given.events, secret=given.secret
+            surface=Surface.GATEWAY,
+            url=given.url,
+            events=given.events,
+            secret=given.secret,
+            test_only=call.credential.is_test,
         )
         answer = WebhookCreated(success=True, message="Webhook registered.", webhook=_output(webhook), secret=secret)
         response = json_response(answer.json(), 201)
@@ -72,7 +76,7 @@ class WebhooksView(Endpoint):
         done="The webhooks.",
     )
     def get(self, call: Call) -> HttpResponse:
-        rows = [_output(row) for row in endpoints_of(surface=Surface.GATEWAY)]
+        rows = [_output(row) for row in endpoints_of(surface=Surface.GATEWAY, test_only=call.credential.is_test)]
         return json_response(WebhookList(success=True, webhooks=rows).json())
 
 
@@ -91,7 +95,7 @@ class WebhookView(Endpoint):
         path=_PATH,
     )
     def get(self, call: Call, id: str) -> HttpResponse:
-        return json_response(WebhookShown(success=True, webhook=_output(webhook_of(id))).json())
+        return json_response(WebhookShown(success=True, webhook=_output(webhook_of(call, id))).json())
 
     @operation(
         id="updateWebhook",
@@ -109,7 +113,7 @@ class WebhookView(Endpoint):
     def patch(self, call: Call, id: str) -> HttpResponse:
         given = call.body(WebhookChange)
         webhook = endpoint_update(
-            endpoint_id=webhook_of(id).pk, url=given.url, events=given.events, is_active=given.is_active
+            endpoint_id=webhook_of(call, id).pk, url=given.url, events=given.events, is_active=given.is_active
         )
         return json_response(WebhookShown(success=True, webhook=_output(webhook)).json())
 
@@ -125,7 +129,7 @@ class WebhookView(Endpoint):
         path=_PATH,
     )
     def delete(self, call: Call, id: str) -> HttpResponse:
-        webhook = webhook_of(id)
+        webhook = webhook_of(call, id)
         endpoint_delete(endpoint_id=webhook.pk)
         return json_response(WebhookDeleted(success=True, message="Webhook deleted.").json())
 
@@ -145,7 +149,7 @@ class WebhookTestView(Endpoint):
         path=_PATH,
     )
     def post(self, call: Call, id: str) -> HttpResponse:
-        tested = endpoint_test(endpoint_id=webhook_of(id).pk)
+        tested = endpoint_test(endpoint_id=webhook_of(call, id).pk)
         answer = WebhookTested(
             success=True,
             delivered=tested.succeeded,
@@ -177,22 +181,25 @@ class WebhookSecretView(Endpoint):
     )
     def post(self, call: Call, id: str) -> HttpResponse:
         given = call.body(SecretChange) if call.request.body.strip() else SecretChange()
-        webhook = webhook_of(id)
+        webhook = webhook_of(call, id)
         secret = endpoint_rotate_secret(
             endpoint_id=webhook.pk, secret=given.secret, overlap=timedelta(hours=given.overlap_hours)
         )
-        changed = SecretChanged(success=True, secret=secret, previousUntil=webhook_of(id).previous_until)
+        changed = SecretChanged(success=True, secret=secret, previousUntil=webhook_of(call, id).previous_until)
         response = json_response(changed.json())
         response["Cache-Control"] = "no-store"
         return response
 
 
-def webhook_of(public_id: str) -> Webhook:
-    """The account's webhook with this id. Raises `Problem` or `NotFound` webhook_not_found."""
+def webhook_of(call: Call, public_id: str) -> Webhook:
+    """The account's webhook with this id; a test key sees those of test keys only.
+
+    Raises `Problem` or `NotFound` webhook_not_found.
+    """
     uuid = uuid_read(public_id)
     if uuid is None:
         raise Problem("webhook_not_found", "There is no webhook with this id.")
-    return endpoint_get(surface=Surface.GATEWAY, uuid=uuid)
+    return endpoint_get(surface=Surface.GATEWAY, uuid=uuid, test_only=call.credential.is_test)
 
 
 def _output(webhook: Webhook) -> WebhookRow:

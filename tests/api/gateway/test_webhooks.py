@@ -11,6 +11,7 @@ import pytest
 
 from messaging.drivers.news import TemplateNews
 from messaging.models import Channel, Customer, MessageTemplate
+from messaging.services.channels import channel_pause
 from messaging.services.templates import template_news_apply
 from tests.api.gateway.caller import Vendor, refusal, wrong_fields
 from webhooks_app.models import Delivery, Endpoint, Replay
@@ -176,6 +177,35 @@ def test_another_accounts_webhooks_do_not_exist(
     assert refusal(other.call("POST", f"/webhook-deliveries/{delivery}/replay")) == (404, "delivery_not_found")
     assert refusal(other.get(f"/webhook-replays/{replay}")) == (404, "replay_not_found")
     assert vendor.get(f"/webhooks/{mine}").json()["webhook"]["isActive"] is True
+
+
+def test_a_test_key_sees_its_own_webhooks_only_and_they_hear_of_sandbox_channels_only(
+    vendor: Vendor, make_vendor: Callable[..., Vendor], organization: Any, make_channel: Any
+) -> None:
+    tester = make_vendor(organization, mode="test")
+    vendor.get("/webhooks")
+    real = make_channel(organization, is_sandbox=False, name="Real")
+    sandbox = make_channel(organization, is_sandbox=True, name="Sandbox")
+    vendor.get("/webhooks")
+    events = ["channel.status_changed"]
+    live = register(vendor, "http://127.0.0.1:9/live", events=events)["webhook"]["id"]
+    own = register(tester, "http://127.0.0.1:9/test", events=events)["webhook"]["id"]
+    for channel in (real, sandbox):
+        assert channel_pause(channel_id=channel.pk, reason="x")
+    heard = sorted((str(row.endpoint.uuid), row.event_id) for row in Delivery.objects.select_related("endpoint"))
+    assert [identifier for identifier, _event in heard].count(live) == 2
+    assert [identifier for identifier, _event in heard].count(own) == 1
+    told = tester.get("/webhook-deliveries").json()["deliveries"]
+    assert [(row["webhookId"], row["payload"]["channel"]["id"]) for row in told] == [(own, str(sandbox.uuid))]
+    assert [row["id"] for row in tester.get("/webhooks").json()["webhooks"]] == [own]
+    assert {row["id"] for row in vendor.get("/webhooks").json()["webhooks"]} == {live, own}
+    assert refusal(tester.get(f"/webhooks/{live}")) == (404, "webhook_not_found")
+    assert refusal(tester.delete(f"/webhooks/{live}")) == (404, "webhook_not_found")
+    assert refusal(tester.call("POST", f"/webhooks/{live}/rotate-secret")) == (404, "webhook_not_found")
+    hidden = str(Delivery.objects.filter(endpoint__uuid=live).values_list("uuid", flat=True)[0])
+    assert refusal(tester.get(f"/webhook-deliveries/{hidden}")) == (404, "delivery_not_found")
+    replay = vendor.post(f"/webhooks/{live}/replay", {"since": "2026-09-21T14:00:00Z"}).json()["replay"]["id"]
+    assert refusal(tester.get(f"/webhook-replays/{replay}")) == (404, "replay_not_found")
 
 
 def test_a_change_of_a_template_is_told_with_the_vendors_own_ids(vendor: Vendor, channel: Any) -> None:
