@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from config.admin_forms import ServiceForm
 from contacts.phones import BadPhone, phone_normalise
 from messaging.drivers.base import PHONE, Driver
+from messaging.drivers.connecting import ConnectDriver
 from messaging.models import Channel
 
 # What people call the secrets that drivers declare; a name that is missing here is shown as it is.
@@ -23,7 +24,21 @@ SECRET_LABELS: Final[Mapping[str, Any]] = {
     "verify_token": gettext_lazy("Verify token"),
     "password": gettext_lazy("Password"),
 }
+# Secrets without which the platform's own app is used.
+OF_APP: Final = ("app_secret", "verify_token")
 MAX_RATE: Final = 10_000
+
+
+def secret_help(driver: Driver, name: str) -> str:
+    """Where a secret comes from, and whether one needs it."""
+    if not isinstance(driver, ConnectDriver):
+        return ""
+    if name == "access_token":
+        scopes = ", ".join(driver.connect_scopes)
+        return _("One that does not end, such as a system user's, with these permissions: %(scopes)s.") % {
+            "scopes": scopes
+        }
+    return _("Only with an app of your own. Empty: the platform's app.") if name in OF_APP else ""
 
 
 class SecretsForm(ServiceForm):
@@ -44,7 +59,7 @@ class SecretsForm(ServiceForm):
                     required=required and name in needed,
                     max_length=2000,
                     widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-                    help_text="" if required else _("Leave empty to keep what is there."),
+                    help_text=secret_help(driver, name) if required else _("Leave empty to keep what is there."),
                 ),
             )
 
@@ -134,6 +149,7 @@ class ChannelCreateForm(SecretsForm):
     def __init__(self, *args: Any, driver: Driver, country: str, **kwargs: Any) -> None:
         super().__init__(*args, driver=driver, required=True, **kwargs)
         self._country = country
+        self._is_own_account = isinstance(driver, ConnectDriver) and driver.is_own_account
         self._has_phone = PHONE in driver.address_kinds
         self._settings = setting_fields(driver)
         self.aliases |= setting_aliases(driver)
@@ -151,8 +167,18 @@ class ChannelCreateForm(SecretsForm):
             address = self.fields["address"]
             address.label, address.required = _("Name at the provider"), False
             address.help_text = _("As customers see it, such as the name of the page or account.")
-            self.fields["external_id"].help_text = _("The id of the page or account.")
-            self.fields["account_id"].help_text = _("For Instagram with the page's token: the id of the page.")
+            self._label_page()
+
+    def _label_page(self) -> None:
+        """Pages have no account above them; the account of an Instagram channel is the page that it belongs to."""
+        external, account = self.fields["external_id"], self.fields["account_id"]
+        if self._is_own_account:
+            external.label, external.help_text = _("Page id"), _("Meta shows it under the page's transparency.")
+            del self.fields["account_id"]
+            return
+        external.label, external.help_text = _("Id of the account"), _("The professional account's, at Meta.")
+        account.label = _("Page id")
+        account.help_text = _("Of the Facebook page behind the account. Empty with a token of Instagram's own login.")
 
     def clean_address(self) -> str:
         if not self._has_phone:
@@ -168,7 +194,8 @@ class ChannelCreateForm(SecretsForm):
         """What the service takes besides kind and secrets."""
         names = ("name", "address", "external_id", "account_id", "is_sandbox")
         config = {name.removeprefix("setting_"): self.cleaned_data[name] for name in self._settings}
-        return {name: self.cleaned_data[name] for name in names if name in self.fields} | {"config": config}
+        fields = {name: self.cleaned_data[name] for name in names if name in self.fields} | {"config": config}
+        return fields | ({"account_id": fields["external_id"]} if self._is_own_account else {})
 
 
 class ChannelSettingsForm(ServiceForm):

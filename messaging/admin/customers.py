@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
@@ -25,6 +26,7 @@ from config.admin_sites import organization_of, organization_site
 from messaging.models import Customer, SetupLink
 from messaging.services.customers import customer_create
 from messaging.services.setup_links import HOURS_MOST, setup_link_create, setup_link_revoke, setup_link_state
+from messaging.services.signup_networks import NETWORK_LABELS
 
 STATES = {
     "open": ("info", gettext_lazy("open")),
@@ -57,13 +59,18 @@ class SetupLinkForm(ServiceForm):
         required=False,
         help_text=gettext_lazy("https address; the signed result is appended. Empty: the page says that it is done."),
     )
+    network = forms.ChoiceField(
+        label=gettext_lazy("Type"),
+        required=False,
+        choices=[("", gettext_lazy("the customer chooses")), *NETWORK_LABELS.items()],
+    )
     hours = forms.IntegerField(label=gettext_lazy("Valid for hours"), initial=24, min_value=1, max_value=HOURS_MOST)
     is_sandbox = forms.BooleanField(
         label=gettext_lazy("Sandbox"),
         required=False,
         help_text=gettext_lazy("Simulates Meta's sign-up: nothing reaches Meta or a real phone."),
     )
-    field_aliases = {"redirectUrl": "redirect_url", "expiresInHours": "hours"}
+    field_aliases = {"redirectUrl": "redirect_url", "expiresInHours": "hours", "type": "network"}
 
 
 @admin.register(Customer, site=organization_site)
@@ -94,7 +101,14 @@ class CustomerAdmin(HistoryAdmin[Customer], ReadOnlyAdmin[Customer]):
 
     @display(description=gettext_lazy("channels"))
     def channel_names(self, obj: Customer) -> str:
-        return ", ".join(obj.channels.order_by("name").values_list("name", flat=True)[:50]) or "–"
+        """Links to them, with their network: one business often has one name on all of them."""
+        if obj.pk is None:
+            return "–"
+        rows = [
+            (reverse("admin:messaging_channel_change", args=[channel.pk]), channel.name, channel.get_kind_display())
+            for channel in obj.channels.order_by("name", "pk")[:50]
+        ]
+        return format_html_join("", '<p><a class="text-link" href="{}">{}</a> · {}</p>', rows) or "–"
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -168,7 +182,7 @@ class SetupLinkAdmin(HistoryAdmin[SetupLink], ReadOnlyAdmin[SetupLink]):
     search_fields = ("customer__name__istartswith",)
     search_help_text = gettext_lazy("Beginning of the customer's name")
     fields = (
-        *("customer", "state", "step", "error", "channel", "network", "redirect_url", "is_sandbox"),
+        *("customer", "state", "step", "error", "channel", "network_label", "redirect_url", "is_sandbox"),
         *("created_at", "expires_at", "completed_at", "revoked_at", "public_id", "story"),
     )
     actions_detail = ("revoke",)
@@ -179,6 +193,12 @@ class SetupLinkAdmin(HistoryAdmin[SetupLink], ReadOnlyAdmin[SetupLink]):
     def state(self, obj: SetupLink) -> tuple[str, str]:
         found = setup_link_state(obj)
         return found, str(STATES[found][1])
+
+    @display(description=gettext_lazy("type"))
+    def network_label(self, obj: SetupLink) -> str:
+        if not obj.network:
+            return _("the customer chooses")
+        return NETWORK_LABELS.get(obj.network, obj.network)
 
     @display(description=gettext_lazy("what happened"))
     def story(self, obj: SetupLink) -> str:

@@ -116,6 +116,12 @@ class TemplateForm(ChannelForm):
 _FIELD_OF_PART: Final = {"HEADER": "header", "BODY": "body", "FOOTER": "footer", "BUTTONS": "replies"}
 
 
+_FORMATS: Final[dict[str, Any]] = {
+    "POSITIONAL": gettext_lazy("numbered: {{1}}, {{2}} …"),
+    "NAMED": gettext_lazy("named: {{first_name}} …"),
+}
+
+
 def _category_text(category: str) -> str:
     """A category in words; one that the provider has invented since, as it comes."""
     known = category in MessageTemplate.Category.values
@@ -148,7 +154,7 @@ class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate
                     "previous_label",
                     "next_label",
                     "quality",
-                    "parameter_format",
+                    "variables",
                     "account_id",
                     "provider_id",
                     "public_id",
@@ -171,6 +177,11 @@ class TemplateAdmin(HistoryAdmin[MessageTemplate], ReadOnlyAdmin[MessageTemplate
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("messaging.add_messagetemplate")
+
+    @display(description=gettext_lazy("variables"))
+    def variables(self, obj: MessageTemplate) -> str:
+        """How the values of its text are named."""
+        return str(_FORMATS.get(obj.parameter_format, obj.parameter_format)) or "–"
 
     @display(description=gettext_lazy("status"), ordering="status", label=COLOURS)
     def status_label(self, obj: MessageTemplate) -> tuple[str, str]:

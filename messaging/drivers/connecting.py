@@ -48,6 +48,8 @@ class ConnectDriver(ABC):
     connect_scopes: ClassVar[tuple[str, ...]]
     # The dialog with which the hosted setup page connects it; None: it is connected with a token only.
     signup_dialog: ClassVar[Dialog | None] = None
+    # Whether an address is its own account, as a page is; others belong to one with an id of its own.
+    is_own_account: ClassVar[bool] = False
 
     @abstractmethod
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from messaging.drivers.registry import drivers
 from tenants.errors import InvalidInput
 
 # How people call them, in the order in which they are offered.
-_LABELS: Final = {"WHATSAPP": "WhatsApp", "FACEBOOK": "Messenger", "INSTAGRAM": "Instagram"}
+NETWORK_LABELS: Final[dict[str, str]] = {"WHATSAPP": "WhatsApp", "FACEBOOK": "Messenger", "INSTAGRAM": "Instagram"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def signup_networks(*, is_sandbox: bool) -> dict[str, SignupNetwork]:
         if isinstance(driver, ConnectDriver) and driver.signup_dialog is not None
     }
     offered = {}
-    for network, label in _LABELS.items():
+    for network, label in NETWORK_LABELS.items():
         dialog = dialogs.get(network)
         if dialog is None:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 
+from api.bodies import FieldProblem
 from api.body_types import uuid_read
 from api.gateway.documents import operation
 from api.gateway.endpoint import Call, Endpoint, json_response
@@ -70,7 +71,8 @@ def customer_of(public_id: str) -> Customer:
     uuid = uuid_read(public_id)
     customer = Customer.objects.filter(uuid=uuid).first() if uuid else None
     if customer is None:
-        raise Problem("customer_not_found", "There is no customer with this id.")
+        text = "There is no customer with this id."
+        raise Problem("customer_not_found", text, [FieldProblem("customerId", "customer_not_found", text)])
     return customer
 
 

@@ -27,6 +27,7 @@ class PageConnect(ConnectDriver):
     connect_scopes: ClassVar[tuple[str, ...]] = ("pages_messaging", "pages_manage_metadata", "pages_show_list")
     signup_dialog: ClassVar[Dialog | None] = PAGES_DIALOG
     lookup_fields: ClassVar[str] = "id,name"
+    is_own_account: ClassVar[bool] = True
 
     def accounts_granted(self, targets: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         """Pages have no account above them: those that the token opens are listed under `me`."""
@@ -82,6 +83,7 @@ class InstagramConnect(PageConnect):
         "instagram_manage_messages",
     )
     lookup_fields: ClassVar[str] = "id,username"
+    is_own_account: ClassVar[bool] = False
 
     def read_lookup(self, response: HttpResponse) -> Found:
         """Meta does not say here which page is behind it."""
