@@ -215,6 +215,7 @@ def _organization(demo: DemoOrganization) -> Organization:
         name=demo.name,
         slug=demo.slug,
         owner_email=demo.email,
+        owner_name="Ada",
         owner_password=demo.password,
         default_country=demo.default_country,
         time_zone=demo.time_zone,

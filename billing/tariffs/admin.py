@@ -266,5 +266,5 @@ def _account() -> CreditAccount:
     """The current organisation's own account. Raises `NotFound`."""
     account = CreditAccount.objects.filter(membership_id=None).first()
     if account is None:
-        raise NotFound("account_not_found", "This organisation is not charged.")
+        raise NotFound("account_not_found", _("This organisation is not charged."))
     return account

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from audit.services.recording import audit_record
 from campaigns.models import Campaign, Run, Schedule
 from campaigns.reports import Totals, run_totals
 from tenants.agenda import agenda_put
@@ -57,7 +58,7 @@ def run_end(*, run: Run, status: str, reason: str = "") -> bool:
 
 
 def run_tell(*, campaign: Campaign, run_id: int, type: str, reason: str = "") -> None:
-    """Publish `campaign.started`, `.completed` or `.failed` for one run, in the transaction of the change."""
+    """Publish and record `campaign.started`, `.completed` or `.failed` of one run, in the transaction of the change."""
     totals = run_totals(run_ids=[run_id]).get(run_id, Totals())
     data: dict[str, Any] = {
         "id": str(campaign.uuid),
@@ -73,6 +74,8 @@ def run_tell(*, campaign: Campaign, run_id: int, type: str, reason: str = "") ->
         data |= {name: getattr(totals, name) for name in numbers} | {"skipped": totals.skipped_total}
     if reason:
         data["reason"] = reason
+    told = ("run_id", "status", "recipients", "sent", "delivered", "read", "failed", "skipped", "reason")
+    audit_record(action=type, subject=campaign, new={name: data[name] for name in told if data.get(name) is not None})
     event_publish(type=type, data={"campaign": data}, key=f"campaign-{campaign.pk}", channel_id=campaign.channel_id)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import requests
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from messaging.dispatch.channel_state import channel_info
 from messaging.drivers.base import Ambiguous, Capability, SendError
@@ -25,10 +26,10 @@ def message_mark_read(*, message_uuid: UUID, typing: bool = False) -> None:
         Message.objects.filter(uuid=message_uuid, direction=Message.Direction.IN).select_related("channel").first()
     )
     if message is None or message.provider_id is None:
-        raise NotFound("message_not_found", "No such received message.")
+        raise NotFound("message_not_found", _("No such received message."))
     channel, driver = message.channel, driver_of(message.channel.kind)
     if Capability.MARK_READ not in driver.capabilities:
-        raise Conflict("read_not_supported", "This kind of channel cannot show messages as read.")
+        raise Conflict("read_not_supported", _("This kind of channel cannot show messages as read."))
     info = channel_info(
         external_id=channel.external_id,
         account_id=channel.account_id,
@@ -45,5 +46,5 @@ def message_mark_read(*, message_uuid: UUID, typing: bool = False) -> None:
     except SendError as error:
         raise Conflict("read_refused", error.reason) from error
     except (Ambiguous, requests.RequestException) as error:
-        raise Conflict("provider_unreachable", "The provider did not answer. Try again.") from error
+        raise Conflict("provider_unreachable", _("The provider did not answer. Try again.")) from error
     Message.objects.filter(pk=message.pk, read_at__isnull=True).update(read_at=timezone.now())

@@ -122,7 +122,7 @@ def _reserve(channel: Channel, draft: TemplateDraft) -> MessageTemplate:
             return MessageTemplate.objects.create(**key, **fresh)
     except IntegrityError as error:
         text = f"There is a template {draft.name} in {draft.language} already."
-        raise Conflict("template_exists", text, {"name": "exists in this language"}) from error
+        raise Conflict("template_exists", text, {"name": _("exists in this language")}) from error
 
 
 def _reserve_undo(channel: Channel, template: MessageTemplate, error: ServiceError) -> None:
@@ -149,7 +149,7 @@ def template_delete(*, channel: Channel, name: str) -> list[str]:
         _update(rows, {row.pk: {"status": MessageTemplate.Status.DELETED, "reason": ""} for row in rows})
         changes_record(changes=changes)
     if not existed and not languages:
-        raise NotFound("template_not_found", f"There is no template {name[:100]}.")
+        raise NotFound("template_not_found", _("There is no template %(name)s.") % {"name": name[:100]})
     return languages
 
 
@@ -257,8 +257,8 @@ def _read_all(driver: TemplateDriver, channel: Channel) -> list[TemplateState]:
                 after = page.after
         except CursorLost:
             continue
-        raise Conflict("provider_busy", "The provider's list of templates does not end.", retry_after=60.0)
-    raise Conflict("provider_busy", "The provider's list of templates changed while it was read.", retry_after=5.0)
+        raise Conflict("provider_busy", _("The provider's list of templates does not end."), retry_after=60.0)
+    raise Conflict("provider_busy", _("The provider's list of templates changed while it was read."), retry_after=5.0)
 
 
 def _sync_apply(channel: Channel, states: Iterable[TemplateState], started: datetime) -> SyncOutcome:
@@ -361,7 +361,7 @@ def _change(row: MessageTemplate, old_status: str, old_category: str) -> Templat
 def _driver(channel: Channel) -> TemplateDriver:
     driver = driver_of(channel.kind)
     if Capability.TEMPLATE not in driver.capabilities or not isinstance(driver, TemplateDriver):
-        raise Conflict("templates_not_supported", "This kind of channel has no templates.")
+        raise Conflict("templates_not_supported", _("This kind of channel has no templates."))
     if not channel.account_id:
         text = (
             "The channel does not say which account of the provider it belongs to: without it there are no templates."

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tenants.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tenants.models import Organization, SupportAccess, User
@@ -24,11 +25,11 @@ def support_access_grant(*, user: User, organization: Organization, reason: str)
     not active (its host does not answer then).
     """
     if not (user.is_active and user.is_superuser):
-        raise Forbidden("not_allowed", "Only super-admins can enter an organisation.")
+        raise Forbidden("not_allowed", _("Only super-admins can enter an organisation."))
     if not reason.strip():
-        raise InvalidInput("reason_required", "Say why; it is recorded.", {"reason": "required"})
+        raise InvalidInput("reason_required", _("Say why; it is recorded."), {"reason": _("required")})
     if not organization.is_usable or organization.is_template:
-        raise Conflict("organization_state", "Only an active organisation can be entered.")
+        raise Conflict("organization_state", _("Only an active organisation can be entered."))
     token = secrets.token_urlsafe(32)
     SupportAccess.objects.create(
         user=user,
@@ -51,7 +52,7 @@ def support_access_enter(*, token: str, organization: Organization, address: str
     # The guard stands in the UPDATE itself and on this table alone, so of two clicks at once only one enters.
     unused = SupportAccess.objects.filter(token_hash=_hash(token), entered_at__isnull=True, expires_at__gt=now)
     if access is None or not unused.update(entered_at=now, expires_at=now + VISIT, address=address):
-        raise NotFound("support_link_invalid", "This link has been used or has expired.")
+        raise NotFound("support_link_invalid", _("This link has been used or has expired."))
     access.refresh_from_db()
     return access
 

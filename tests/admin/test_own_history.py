@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django_tenants.utils import tenant_context
 
+from audit.models import AuditEntry
 from campaigns.models import Campaign, Run
 from campaigns.services.campaigns import audience_set, campaign_create
 from campaigns.services.control import campaign_launch
@@ -17,6 +18,7 @@ from contacts.models import Contact
 from messaging.models import Message
 from messaging.services.accept import Draft, messages_accept
 from messaging.services.channels import channel_by_uuid
+from tenants.models import Membership
 from tests.admin.test_pages import page
 
 MINE, THEIRS = "words of mine", "words of theirs"
@@ -174,12 +176,19 @@ def test_suspending_a_member_stops_their_session_and_their_campaigns(
     assert browser.get("/admin/").status_code == 200
     campaign, other = campaign_of(manager), campaign_of(make_member(organization, "admin"))
     owner = browser_of("owner")
-    assert owner.post(page("tenants.membership", "suspend", manager.pk)).status_code == 302
+    suspend = page("tenants.membership", "suspend", manager.pk)
+    assert owner.post(suspend, headers={"User-Agent": "a browser"}).status_code == 302
     assert browser.get("/admin/").status_code == 302
     with tenant_context(organization):
         campaign.refresh_from_db()
         other.refresh_from_db()
         assert (campaign.status, other.status) == ("paused", "running")
+        recorded = AuditEntry.objects.filter(action__in=("sub_account.suspended", "campaign.paused")).order_by("id")
+        assert [entry.action for entry in recorded] == ["sub_account.suspended", "campaign.paused"]
+        boss = Membership.objects.select_related("user").get(organization=organization, role="owner")
+        for entry in recorded:
+            assert (entry.actor_kind, entry.actor_label) == ("user", boss.user.email)
+            assert (entry.membership_id, entry.address, entry.agent) == (boss.pk, "127.0.0.1", "a browser")
         assert campaign.status_reason == "manager@demo.example, who made the campaign, is suspended."
         waiting = dict(Message.objects.values_list("campaign_run_id", "status"))
     assert (waiting[campaign.run_id], waiting[other.run_id]) == ("scheduled", "queued")

@@ -178,6 +178,10 @@ def test_every_step_of_a_campaign_leaves_its_entry(trail: Trail) -> None:
     expect(trail, ("campaign.launched", {}, {}))
     while run_work(connection.schema_name, str(run)) is not None and not Message.objects.exists():
         continue
+    started = AuditEntry.objects.latest("id")
+    assert (started.action, started.actor_kind, started.address) == ("campaign.started", "system", "")
+    assert started.new_values == {"run_id": run, "status": "running"}
+    trail.seen = started.pk
     Message.objects.update(status="failed")
     trail("POST", "campaigns/<number:id>/retry")
     expect(trail, ("campaign.failed_retried", None, {"run": run}))
