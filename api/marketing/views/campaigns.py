@@ -177,8 +177,8 @@ class CampaignSendView(Endpoint):
         id="sendCampaign",
         tag="Campaigns",
         summary="Send a campaign",
-        description="Now, to the given numbers, or to the recipients that the campaign has. Where it has variants, these "
-        "are sent and `message` is not. One that costs more credits than there are is refused. Everybody gets it once, "
+        description="Now, to the given numbers, or to the recipients that the campaign has. Where it has variants, "
+        "these are sent, not `message`. One that costs more credits than there are is refused. Everybody gets it once, "
         "whatever happens. Triggers `campaign.started`, then `campaign.completed` or `campaign.failed`.",
         body=CampaignSendInput,
         answer=CampaignStarted,
