@@ -61,14 +61,14 @@ def test_good_drafts_are_inserted_and_bad_ones_listed_with_their_place(accept, c
     assert (first.status, first.direction, first.priority, first.attempts) == ("queued", "out", 10, 0)
     assert [count.count for count in ChannelCount.objects.filter(metric="accepted")] == [2]
     assert accept.woken == [(connection.schema_name, channel.pk)]
-    assert AgendaItem.objects.get(key=str(channel.pk)).due_at is not None
+    assert AgendaItem.objects.get(kind="channel", key=str(channel.pk)).due_at is not None
 
 
 def test_a_lane_that_is_due_soon_is_left_alone(accept, channel):
     soon = datetime.now(UTC) + timedelta(seconds=1)
     AgendaItem.objects.update(due_at=soon)
     accept([Draft("22961000001", TEXT, {"name": "Ada"})])
-    assert AgendaItem.objects.get().due_at == soon
+    assert AgendaItem.objects.get(kind="channel").due_at == soon
 
 
 def test_a_later_message_sets_the_lane_and_wakes_nobody(accept, channel):
@@ -76,7 +76,7 @@ def test_a_later_message_sets_the_lane_and_wakes_nobody(accept, channel):
     accept([Draft("22961000001", TEXT, {"name": "Ada"})], scheduled_at=at)
     assert Message.objects.get().status == "scheduled"
     assert Message.objects.get().due_at == at
-    assert AgendaItem.objects.get().due_at == at
+    assert AgendaItem.objects.get(kind="channel").due_at == at
     assert accept.woken == []
 
 
