@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from campaigns.admin.composer_pages import MAY_CHANGE, ComposerPages
 from campaigns.admin.forms import CopyForm, TestSendForm
 from campaigns.admin.progress import STATUS_COLOURS, progress_context
-from campaigns.admin.results import PAGE, SKIPPED, results_csv, results_page
+from campaigns.admin.results import SKIPPED, results_csv, results_found
 from campaigns.admin.summary import campaign_summary
 from campaigns.models import Campaign, Run, SkippedRecipient
 from campaigns.reports import Totals, run_totals
@@ -39,6 +39,7 @@ from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
+from config.reasons import reason_said
 from messaging.models import Message
 from tenants.auth import capability_here, own_history_of
 
@@ -198,6 +199,7 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
             submit=_("Send now"),
             template="admin/campaign_plan.html",
             plan=plan,
+            problems=[reason_said(problem) for problem in plan.problems] if plan else [],
             about_cost=plan is not None and not plan.is_exact,
             skipped=[(labels.get(reason, reason), count) for reason, count in skipped],
         )
@@ -345,9 +347,9 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
         if status not in {"", SKIPPED, *Message.Status.values}:
             raise Http404(_("No such object here."))
         after = request.GET.get("after", "").replace("\x00", "")[:160]
-        rows = results_page(run=run, status=status, after=after, limit=PAGE + 1)
+        rows, older = results_found(run=run, status=status, after=after)
         labels = {**dict(Message.Status.choices), SKIPPED: _("Skipped")}
-        shown = [(row, labels.get(row.status, row.status)) for row in rows[:PAGE]]
+        shown = [(row, labels.get(row.status, row.status)) for row in rows]
         context = {
             **self.admin_site.each_context(request),
             "opts": self.model._meta,
@@ -357,7 +359,7 @@ class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaig
             "status": status,
             "statuses": [("", _("All messages")), *((s, labels[s]) for s in (*_RESULT_STATUSES, SKIPPED))],
             "may_export": capability_here(request.user, "export_data"),
-            "older": rows[PAGE - 1].address if len(rows) > PAGE else "",
+            "older": older,
             "totals": run_totals(run_ids=[run.pk]).get(run.pk, Totals()),
         }
         return TemplateResponse(request, "admin/campaign_results.html", context)

@@ -33,7 +33,7 @@ class _ListFilter(SimpleListFilter):
             wanted = filter_of({str(self.parameter_name): value}).contacts()
         except ServiceError:
             return queryset.none()
-        return queryset.filter(pk__in=wanted.values("pk")) if self.field == "segment_id" else queryset & wanted
+        return queryset & wanted
 
 
 class StatusFilter(_ListFilter):

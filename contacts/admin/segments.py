@@ -79,15 +79,23 @@ class SegmentAdmin(HistoryAdmin[Segment], ReadOnlyAdmin[Segment]):
         return [path("preview/", preview, name="contacts_segment_preview"), *super().get_urls()]
 
     def rules_text(self, obj: Segment) -> str:
-        lines = (((f"{depth * 1.25}rem"), line) for depth, line in segment_words(obj.rules))
-        return format_html_join("", '<div style="margin-left: {}">{}</div>', lines)
+        return self._shown(obj)[0]
 
     rules_text.short_description = gettext_lazy("rules")  # type: ignore[attr-defined]
 
     def number(self, obj: Segment) -> str:
-        return _counted(obj.rules).text
+        return self._shown(obj)[1]
 
     number.short_description = gettext_lazy("contacts now")  # type: ignore[attr-defined]
+
+    def _shown(self, obj: Segment) -> tuple[str, str]:
+        """The rules and the number of those who match, found once for a page, which asks for its fields many times."""
+        known: tuple[str, str] | None = getattr(obj, "shown_on_page", None)
+        if known is None:
+            lines = ((f"{depth * 1.25}rem", line) for depth, line in segment_words(obj.rules))
+            html = format_html_join("", '<div style="margin-left: {}">{}</div>', lines)
+            known = obj.shown_on_page = (html, _counted(obj.rules).text)  # type: ignore[attr-defined]
+        return known
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """How many contacts match the rules that are being written, or what is wrong with them."""

@@ -153,6 +153,12 @@ class Message(models.Model):
             models.Index(
                 fields=["contact", "-id"], name="message_of_contact", condition=models.Q(contact__isnull=False)
             ),
+            # Which recipients of a run failed, in the order of its results; nothing is written for all others.
+            models.Index(
+                fields=["campaign_run_id", "address"],
+                name="message_run_failed",
+                condition=models.Q(campaign_run_id__isnull=False, status="failed"),
+            ),
             # What people look for: lists of one status, of all channels or one (which the index itself then picks out).
             models.Index(
                 fields=["status", "-id", "channel"],

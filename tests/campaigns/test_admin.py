@@ -312,3 +312,38 @@ def test_reasons_are_said_in_the_readers_language(monkeypatch) -> None:
     assert reasons.reason_said("must have 1 to 80 characters") == "doit avoir de 1 à 80 caractères"
     assert reasons.reason_said("Nom is required; is required") == "Nom est nécessaire; est nécessaire"
     assert reasons.reason_said("quite another") == "quite another"
+
+
+def test_recipients_in_a_rare_state_are_found_piece_by_piece(shop, browser_of, monkeypatch):  # noqa: F811
+    from campaigns.admin import results
+
+    organization, channel = shop
+    browser = browser_of("manager")
+    browser.post(url("add"), filled(channel))
+    with tenant_context(organization):
+        campaign = Campaign.objects.get()
+        run = Run.objects.create(campaign=campaign, occurrence_at="2030-01-01T00:00Z")
+        Message.objects.bulk_create(
+            Message(
+                channel=channel, direction="out", address=f"2296100{number:04d}", type="text", content={},
+                origin="campaign", campaign_run_id=run.pk,
+                status={7: "cancelled", 93: "cancelled", 40: "failed"}.get(number, "sent"),
+            )
+            for number in range(100)
+        )  # fmt: skip
+        monkeypatch.setattr(results, "_LOOKED_AT", 10)
+        rows, after = results.results_found(run=run, status="cancelled", after="")
+        assert ([row.address for row in rows], after) == (["22961000007", "22961000093"], "")
+        # Out of time after the first piece: what was found is a page, and the next one goes on behind it.
+        monkeypatch.setattr(results, "_SECONDS", -1.0)
+        rows, after = results.results_found(run=run, status="cancelled", after="")
+        assert ([row.address for row in rows], after) == (["22961000007"], "22961000009")
+        rows, after = results.results_found(run=run, status="cancelled", after=after)
+        assert (rows, after) == ([], "22961000019")
+        rows, after = results.results_found(run=run, status="failed", after="")
+        assert ([row.address for row in rows], after) == (["22961000040"], "")
+        rows, after = results.results_found(run=run, status="sent", after="22961000094")
+        assert ([row.address for row in rows], after) == ([f"2296100{number:04d}" for number in range(95, 100)], "")
+    page = url("results", campaign.pk, run.pk)
+    assert "go on with the next page" in browser.get(page, {"status": "queued"}).content.decode()
+    assert browser.get(page).content.decode().count("/messaging/message/") >= 50
