@@ -35,7 +35,7 @@ from campaigns.services.control import (
     campaign_test_send,
 )
 from campaigns.services.plan import campaign_plan
-from config.admin_base import HistoryAdmin, ReadOnlyAdmin
+from config.admin_base import ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ReasonForm, ServiceForm, posted
 from config.admin_sites import organization_of, organization_site
@@ -49,7 +49,7 @@ Status = Campaign.Status
 
 
 @admin.register(Campaign, site=organization_site)
-class CampaignAdmin(ComposerPages, HistoryAdmin[Campaign], ReadOnlyAdmin[Campaign]):
+class CampaignAdmin(ComposerPages, ReadOnlyAdmin[Campaign]):
     list_display = ("name", "status_label", "channel", "audience_kind", "progress", "next_run", "created_at")
     list_select_related = ("channel", "schedule")
     list_filter = ("status", "audience_kind")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.db import transaction
@@ -29,6 +29,10 @@ from contacts.admin.phone_fields import contacts_of_lines
 from contacts.models import Group, Segment
 from messaging.models import Channel, MessageTemplate
 
+if TYPE_CHECKING:
+    _ManyGroups = forms.ModelMultipleChoiceField[Group]
+else:
+    _ManyGroups = forms.ModelMultipleChoiceField
 Content = dict[str, Any]
 WEEKDAYS: Final = [
     (1, _("Monday")),
@@ -95,7 +99,7 @@ def _parameters(label: Any) -> forms.CharField:
     )
 
 
-class _GroupsField(forms.ModelMultipleChoiceField):
+class _GroupsField(_ManyGroups):
     def label_from_instance(self, obj: Group) -> str:
         return f"{obj.name} ({number_format(obj.member_count, force_grouping=True)})"
 

@@ -20,7 +20,7 @@ from campaigns.admin.composer_preview import composer_preview
 from campaigns.admin.text_templates import text_viewer
 from campaigns.models import Campaign
 from campaigns.services.text_templates import text_template_get
-from config.admin_base import GriotAdmin
+from config.admin_base import HistoryAdmin
 from config.admin_decorators import action
 from config.admin_forms import posted
 from config.admin_sites import organization_of
@@ -33,7 +33,7 @@ MAY_CHANGE: Final = "campaigns.change_campaign"
 _FOUND: Final = 10
 
 
-class ComposerPages(GriotAdmin[Campaign]):
+class ComposerPages(HistoryAdmin[Campaign]):
     """Adding and changing campaigns."""
 
     def composer_urls(self, view: Callable[..., Any]) -> list[URLPattern]:

@@ -99,7 +99,7 @@ def _recipients(data: QueryDict) -> str:
         return _contacts_said(number, is_exact=len(wanted) < 2)
     if kind == Campaign.Audience.SEGMENT and _is_id(str(data.get("segment") or "")):
         try:
-            condition = segment_condition(segment_id=int(data["segment"]))
+            condition = segment_condition(segment_id=int(str(data["segment"])))
         except ServiceError as error:
             return reason_said(error.message)
         found = contacts_count(condition=condition, cap=_CAP, seconds=_SECONDS)
@@ -138,9 +138,9 @@ def _occurrences(data: QueryDict, weekdays: list[str]) -> tuple[list[datetime], 
             datetime.strptime(str(data["time"])[:5], "%H:%M").time(),  # noqa: DTZ007  a time of the day
             datetime.fromisoformat(str(data["start_date"])).date(),
             datetime.fromisoformat(str(data["end_date"])).date() if data.get("end_date") else None,
-            int(data.get("interval") or 1),
+            int(str(data.get("interval") or 1)),
             tuple(int(day) for day in weekdays) if weekly else (),
-            int(data["day_of_month"]) if monthly and data.get("day_of_month") else None,
+            int(str(data["day_of_month"])) if monthly and data.get("day_of_month") else None,
         )
     except BadRule as error:
         return [], reason_said(str(error))

@@ -38,7 +38,7 @@ from tenants.errors import ServiceError
 
 _PIECE: Final = 50_000
 # The audience is looked through for this long at most; beyond it the numbers are projected from what was seen.
-SECONDS: Final = 15.0
+SECONDS: Final = 5.0
 # The same for a launch, whose campaign is locked meanwhile.
 LAUNCH_SECONDS: Final = 3.0
 _ODD: Final = "odd"

@@ -149,7 +149,7 @@ def _sentence(rule: dict[str, Any], labels: dict[str, str], groups: dict[int, st
     elif name == "group" and isinstance(value, int):
         words.append(groups.get(value, f"#{value}"))
     elif name == "status":
-        words.append(str(dict(Contact.Status.choices).get(value, value)))
+        words.append(str(dict(Contact.Status.choices).get(str(value), value)))
     elif value not in (None, ""):
         words.append(str(value))
     return " ".join(words)

@@ -193,3 +193,41 @@ def test_schedules_that_cannot_be_are_refused_by_field(clock, make_campaign):
             schedule_set(**(common | wrong))
         assert set(refusal.value.fields) == {field}
     assert not Schedule.objects.exists()
+
+
+# Zones whose clocks change at midnight, by half an hour, in the southern summer, and within Ramadan.
+ODD_ZONES = ("America/Santiago", "Australia/Lord_Howe", "Africa/Cairo", "Africa/Casablanca")
+
+
+def changes(zone: ZoneInfo, first: date) -> list[date]:
+    """The days of a year on which the zone's clock changes."""
+    noons = [datetime(first.year, first.month, first.day, 12, tzinfo=zone) + timedelta(days=n) for n in range(366)]
+    return [
+        after.date() for before, after in zip(noons, noons[1:], strict=False) if before.utcoffset() != after.utcoffset()
+    ]
+
+
+@pytest.mark.parametrize("at", [time(0, 0), time(2, 15)])
+@pytest.mark.parametrize("zone", ODD_ZONES)
+def test_days_on_which_clocks_change_oddly_have_one_run_each(clock, make_campaign, zone, at):
+    local = ZoneInfo(zone)
+    found = changes(local, date(2028, 3, 5))
+    assert len(found) >= 2
+    for change in found:
+        campaign = make_campaign(zone=zone, grace_minutes=5)
+        first, last = change - timedelta(days=2), change + timedelta(days=2)
+        schedule_set(campaign_id=campaign.pk, frequency="daily", time=at, start_date=first, end_date=last)
+        while item := AgendaItem.objects.filter(kind="campaign_schedule", key=str(campaign.pk)).first():
+            clock.move_to(item.due_at)
+            # A second scheduler looks at the same moment: the occurrence has its run already.
+            following = fire(campaign)
+            assert fire(campaign) == following
+            AgendaItem.objects.filter(pk=item.pk).update(due_at=following) if following else item.delete()
+        days = [run.occurrence_at.astimezone(local) for run in campaign.runs.order_by("occurrence_at")]
+        assert [moment.date() for moment in days] == [first + timedelta(days=n) for n in range(5)]
+        # Off the clock's time only on the day itself, when that time does not exist: then right behind the gap.
+        odd = [moment for moment in days if (moment.hour, moment.minute) != (at.hour, at.minute)]
+        assert [moment.date() for moment in odd] in ([], [change])
+        for moment in odd:
+            before = (moment.astimezone(UTC) - timedelta(seconds=1)).astimezone(local)
+            assert moment.utcoffset() > before.utcoffset()
