@@ -6,10 +6,11 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
+
+from django.utils import translation
 
 from contacts.imports.files import Record, RecordReader
 from contacts.imports.rows import Problem, Row, RowReader
@@ -86,6 +87,7 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
     """
     ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=1)
     over = threading.Event()
+    language = translation.get_language()
 
     def put(item: Chunk | BaseException | None) -> bool:
         while not over.is_set():
@@ -98,9 +100,11 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
 
     def read() -> None:
         try:
-            for chunk in source:
-                if not put(chunk):
-                    return
+            # Reasons are written here; a thread begins without a language.
+            with translation.override(language):
+                for chunk in source:
+                    if not put(chunk):
+                        return
         except BaseException as error:  # noqa: BLE001  handed to the reader of the chunks
             put(error)
         else:
@@ -112,8 +116,7 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
                 raise item
             yield item
 
-    # With the language of reasons.
-    thread = threading.Thread(target=copy_context().run, args=(read,), name="import-rows", daemon=True)
+    thread = threading.Thread(target=read, name="import-rows", daemon=True)
     thread.start()
     try:
         yield taken()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import translation
 
+from contacts.models import ImportProblem
+from contacts.services.import_runs import import_run
+from contacts.services.imports import import_create, import_start
 from messaging.models import Message
 from tests.api.marketing.caller import Marketer
 
@@ -119,3 +123,16 @@ def test_reasons_that_were_kept_in_english_are_translated_when_they_are_shown(
     number = marketer.post("/messages/send", {"recipients": ["+24162000001"], "message": "x"}).json()["data"]
     Message.objects.filter(pk=number["message_ids"][0]).update(status="failed", error_reason="No such number.")
     assert marketer.get(f"/messages/{number['message_ids'][0]}").json()["data"]["error"] == "«No such number.»"
+
+
+def test_a_worker_writes_reasons_in_the_language_of_who_started_the_import(
+    in_schema: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"{translation.get_language()}|{text}")
+    with translation.override("es"):
+        source = BytesIO(b"name,email,phone\nAda,nobody,+24162000001\n")
+        found = import_create(organization=in_schema, source=source, filename="c.csv")
+        import_start(organization=in_schema, import_id=found.pk)
+    with translation.override("en"):
+        import_run(organization=in_schema, import_id=found.pk)
+    assert ImportProblem.objects.get().reason == "es|is not an e-mail address"
