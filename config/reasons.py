@@ -130,7 +130,7 @@ def _part_said(text: str) -> str:
         if found is not None:
             return gettext(template) % {name: _part_said(value) for name, value in found.groupdict().items()}
     named = next((known for known in REASONS if text.endswith(f" {known}")), None)
-    return text if named is None else f"{text.removesuffix(named)}{gettext(named)}"
+    return text if named is None else text.removesuffix(named) + gettext(named)
 
 
 @cache
