@@ -77,7 +77,8 @@ def rows_statuses(instance: Instance, organization: Any, *, messages: int) -> li
     with tenant_context(organization):
         unread = Message.objects.filter(channel=channel).exclude(status="read").count()
     if unread:
-        raise RuntimeError(f"{unread} messages are not read")
+        told = list(InboundEvent.objects.exclude(status="done").values_list("status", "attempts", "problems")[:3])
+        raise RuntimeError(f"{unread} messages are not read; {told}")
     control(instance, "PUT", "switches", {"webhooks": True})
     rate = len(bodies) * BATCH / elapsed
     median = percentile(answers, 0.5)
