@@ -86,6 +86,28 @@ REASONS: Final = (
     _("Nobody could be written to."),
     _("Not enough credits for the next recipients."),
     _("Not enough credits to try the failed messages again."),
+    # Meta, when a channel is connected and of access tokens
+    _("The provider did not answer. Try again in a moment."),
+    _("The access token is invalid or has expired. Enter a new one."),
+    _("The access token ended because a password changed. Enter a new one."),
+    _("The access token has expired. Enter a new one."),
+    _("The access token has been revoked. Enter a new one."),
+    _("The app was removed from the business. Connect the number again."),
+    _("The app was removed from the page. Connect it again."),
+    _("Meta denies access. Check the permissions of the access token."),
+    _("Meta does not know this phone number id, or the access token may not use it."),
+    _("Meta does not know this page or account, or the access token may not use it."),
+    _("Too many calls to Meta. They go on when Meta allows it."),
+    _("Meta is down for a moment."),
+    _("Meta had an error of its own."),
+    _("Meta has not finished an earlier deregistration of the number."),
+    _("Meta's registration server is not available for a moment."),
+    _("The number's registration at Meta failed: its PIN or its verification is wrong."),
+    _("The number was deleted a moment ago. Wait five minutes and register it again."),
+    _("The number was registered too often. Meta allows it again after 72 hours."),
+    _("This address is connected already, here or in another organisation."),
+    _("Meta says that the token is not valid."),
+    _("This link is for another type of channel."),
 )
 TEMPLATES: Final = (
     _("%(names)s is no variable"),
@@ -106,6 +128,7 @@ TEMPLATES: Final = (
     _("The file cannot be imported: it %(reason)s."),
     _("The columns cannot be read like this: %(reason)s."),
     _("Missed. %(reason)s"),
+    _("%(reason)s Meta says: %(details)s"),
 )
 _PLACE: Final = re.compile(r"%\\\((\w+)\\\)s")
 

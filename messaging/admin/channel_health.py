@@ -11,6 +11,7 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.reasons import reason_said
 from messaging.dispatch.channel_state import WARMUP_CAPS, daily_limit, warmup_day
 from messaging.drivers.base import Capability
 from messaging.drivers.registry import driver_of
@@ -126,7 +127,9 @@ def token_trouble(channel: Channel) -> str:
     """What is wrong with the channel's access token or will be soon, and what to do; "" when nothing is."""
     ends = channel.token_expires_at
     if channel.token_problem:
-        return _("The access token has a problem: %(problem)s Enter a new one.") % {"problem": channel.token_problem}
+        return _("The access token has a problem: %(problem)s Enter a new one.") % {
+            "problem": reason_said(channel.token_problem)
+        }
     if ends is None or ends > timezone.now() + WARN_BEFORE:
         return ""
     if ends <= timezone.now():

@@ -102,8 +102,6 @@ class CustomerAdmin(HistoryAdmin[Customer], ReadOnlyAdmin[Customer]):
     @display(description=gettext_lazy("channels"))
     def channel_names(self, obj: Customer) -> str:
         """Links to them, with their network: one business often has one name on all of them."""
-        if obj.pk is None:
-            return "–"
         rows = [
             (reverse("admin:messaging_channel_change", args=[channel.pk]), channel.name, channel.get_kind_display())
             for channel in obj.channels.order_by("name", "pk")[:50]

@@ -63,7 +63,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(MediaFile, site=organization_site)
 class MediaFileAdmin(ReadOnlyAdmin[MediaFile], BigTableAdmin[MediaFile]):
-    list_display = ("name", "state_label", "kind_label", "mime_type", "bytes", "origin", "created_at")
+    list_display = ("name", "state_label", "mime_type", "bytes", "origin", "created_at")
     list_filter = (StateFilter,)
     list_select_related = ("channel",)
     search_fields = ("uuid",)

@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+from config.reasons import reason_said
 from messaging.drivers.connecting import PAGES_DIALOG
 from messaging.models import SetupLink
 from messaging.services.setup_links import (
@@ -140,7 +141,7 @@ def _act(request: HttpRequest, link: SetupLink, run: Callable[[dict[str, Any]], 
     except ServiceError as error:
         status = 409 if isinstance(error, Conflict) else 422
         link.refresh_from_db()
-        return JsonResponse({"problem": error.message, "state": _state(link)}, status=status)
+        return JsonResponse({"problem": reason_said(error.message), "state": _state(link)}, status=status)
     return JsonResponse({"state": _state(link)})
 
 
@@ -152,7 +153,8 @@ def _state(link: SetupLink) -> dict[str, Any]:
         "network": link.network,
         "steps": _steps(link),
         "started": bool(link.log),
-        "error": link.error,
+        # Of our own in the language of whoever was there; what drivers say of Meta's answers is English.
+        "error": reason_said(link.error),
         "numbers": link.found.get("numbers", []) if link.step == SetupLink.Step.CHOOSE else [],
         "isDone": link.step == SetupLink.Step.DONE,
         "channel": f"{channel.name}{f' (+{channel.address})' if channel.address else ''}" if channel else "",

@@ -368,3 +368,25 @@ def test_a_crash_at_the_end_leaves_no_channel_behind_and_trying_again_makes_it(
     assert Page(link).act("continue", {}).json()["state"]["isDone"]
     vendor.get("/customers")
     assert Channel.objects.count() == 1
+
+
+def test_what_meta_refuses_is_said_in_the_language_of_the_reader(
+    make_link: Any, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from messaging.setup import views
+
+    link = make_link()
+    vendor.get("/customers")
+    SetupLink.objects.filter(uuid=link["id"]).update(error="The access token has expired. Enter a new one.")
+    monkeypatch.setattr(views, "reason_said", lambda text: f"said: {text}" if text else "")
+    assert "said: The access token has expired. Enter a new one." in Page(link).open().content.decode()
+
+
+def test_every_refusal_that_can_stop_a_sign_up_has_words_to_be_translated() -> None:
+    from config.reasons import REASONS
+    from messaging.drivers.meta import chat_errors
+    from messaging.drivers.whatsapp_cloud import errors
+
+    possible = {0, 2, 4, 33, 190, 613, *range(133000, 133020)} - {133010}
+    rules = [*errors.RULES.items(), *chat_errors.RULES.items()]
+    assert {rule.reason for (code, _subcode), rule in rules if code in possible} - set(REASONS) == set()
