@@ -15,7 +15,7 @@ class Proxy:
     """Listens on 127.0.0.1 and passes bytes on to `aim`, in a thread of its own.
 
     - `refuse`: connections are cut, new ones refused, as when a host is down.
-    - `reset`: connections are cut, and new ones as soon as they are made.
+    - `reset`: connections are cut, and new ones as soon as something is said.
     - `hole`: nothing is passed on and nobody is told; when the mode ends, what has waited arrives late.
     - `swallow`: requests are passed on, and the connection is cut when the answer comes.
     """
@@ -79,15 +79,15 @@ class _Client(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.proxy._links.add(self)
-        if self.proxy._mode == "reset":
-            self.reset()
-        elif self.proxy._mode == "hole":
+        if self.proxy._mode == "hole":
             transport.pause_reading()
-        else:
+        elif self.proxy._mode != "reset":
             self._connect()
 
     def data_received(self, data: bytes) -> None:
-        if self.server is None:
+        if self.proxy._mode == "reset":
+            self.reset()
+        elif self.server is None:
             self._waiting.append(data)
         else:
             self.server.write(data)

@@ -49,11 +49,11 @@ def survive(live_stack: Any, fault_channels: Iterator[LoadedChannel]) -> Iterato
             load.sent = scene.sends()[channel.external_id]
             return load.sent
 
-        poll(lambda: sent() >= MESSAGES // 6, seconds=60, what="the first sends")
+        poll(lambda: sent() >= MESSAGES // 6, seconds=120, what="the first sends")
         harm(scene)
-        poll(lambda: sent() >= 0 and not load.is_alive(), seconds=90, what="accepting")
+        poll(lambda: sent() >= 0 and not load.is_alive(), seconds=180, what="accepting")
         assert load.problem is None
-        poll(lambda: scene.open_messages() == 0, seconds=90, what="final states")
+        poll(lambda: scene.open_messages() == 0, seconds=180, what="final states")
         rows = rows_verdict(scene, {channel.external_id: load.accepted}, quota_before=None)
         assert [f"{row.what}: {row.value}" for row in rows if row.reached is False] == []
         assert len(load.accepted) == MESSAGES
