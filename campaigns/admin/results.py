@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from django.http import StreamingHttpResponse
 
 from campaigns.models import Run, SkippedRecipient
 from config.reasons import reason_said
+from config.spreadsheets import csv_lines
 from messaging.models import Message
 
 PAGE: Final = 50
@@ -127,34 +127,19 @@ def _skipped(run: Run, after: str, limit: int) -> list[Result]:
 
 def results_csv(run: Run) -> StreamingHttpResponse:
     """All results of a run as CSV, messages first, then those who were skipped."""
-    response = StreamingHttpResponse(_lines(run), content_type="text/csv; charset=utf-8")
+    # Said now: when the lines are written, the reader's language may be somebody else's.
+    statuses = {value: str(label) for value, label in Message.Status.choices}
+    response = StreamingHttpResponse(csv_lines(_COLUMNS, _rows(run, statuses)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="campaign-{run.campaign_id}-run-{run.pk}.csv"'
     return response
 
 
-class _Echo:
-    """A file that hands every line back instead of keeping it."""
-
-    def write(self, value: str) -> str:
-        return value
-
-
-def _lines(run: Run) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(_COLUMNS)
-    statuses = dict(Message.Status.choices)
+def _rows(run: Run, statuses: Mapping[str, str]) -> Iterator[list[str]]:
     for kind in ("", SKIPPED):
         after = ""
         while page := results_page(run=run, status=kind, after=after, limit=_EXPORT_PAGE):
             for row in page:
                 times = [moment.isoformat() if moment else "" for moment in row.times]
-                status = str(statuses.get(row.status, row.status))
-                yield writer.writerow(
-                    [_plain(row.address), _plain(row.name), status, _plain(row.reason), _plain(row.variant), *times]
-                )
+                status = statuses.get(row.status, row.status)
+                yield [row.address, row.name, status, row.reason, row.variant, *times]
             after = page[-1].address
-
-
-def _plain(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
