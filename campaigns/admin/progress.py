@@ -60,7 +60,7 @@ def progress_context(campaign: Campaign) -> dict[str, Any]:
         "totals": totals.get(newest.pk, Totals()) if newest else Totals(),
         "variants": _variants(campaign, newest),
         "skipped": _skipped(totals.get(newest.pk) if newest else None),
-        "failures": failure_reasons(run_id=newest.pk) if newest else [],
+        "failures": _failures(newest),
         "lines": chart_lines(run_chart(run_id=newest.pk)) if newest else [],
         "waits": _waits(campaign, newest),
         "occurrences": schedule_preview(schedule=schedule, zone=campaign.zone) if schedule else [],
@@ -81,6 +81,11 @@ def _skipped(totals: Totals | None) -> list[tuple[str, int]]:
     labels = dict(SkippedRecipient.Reason.choices)
     found = totals.skipped.items() if totals else ()
     return sorted(((str(labels.get(reason, reason)), count) for reason, count in found), key=lambda item: -item[1])
+
+
+def _failures(run: Run | None) -> list[tuple[str, str, int]]:
+    found = failure_reasons(run_id=run.pk) if run else []
+    return [(code, reason_said(reason), count) for code, reason, count in found]
 
 
 def _waits(campaign: Campaign, run: Run | None) -> str:

@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from config.admin_base import HistoryAdmin
 from config.admin_sites import organization_site
+from contacts.imports.columns import key_of
 from contacts.models import CustomField
 from contacts.services.custom_fields import MAX_FIELDS
 
@@ -44,13 +45,34 @@ class ChoicesField(forms.CharField):
 class CustomFieldForm(_CustomFieldForm):
     """A definition; a list needs its values."""
 
+    label = forms.CharField(
+        label=gettext_lazy("Label"),
+        max_length=80,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("As people see it, such as “Shoe size”."),
+    )
+    key = forms.CharField(
+        label=gettext_lazy("Key"),
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("Used in texts as {custom.key}. Empty: made of the label. It cannot be changed later."),
+    )
     choices = ChoicesField(
         label=gettext_lazy("Choices"), required=False, help_text=gettext_lazy("For a list: one in a line.")
     )
 
     class Meta:
         model = CustomField
-        fields = ("key", "label", "type", "choices")
+        fields = ("label", "key", "type", "choices")
+
+    def clean_key(self) -> str:
+        """The key that was given, or one made of the label, which is read before it."""
+        key = str(self.cleaned_data["key"]).strip() or key_of(str(self.cleaned_data.get("label") or "").lower())
+        if not key:
+            raise forms.ValidationError(_("A field needs a label or a key with a letter in it."))
+        return key
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -67,7 +89,7 @@ class CustomFieldAdmin(HistoryAdmin[CustomField]):
     list_display = ("key", "label", "type", "created_at")
     list_filter = ("type",)
     search_fields = ("key", "label")
-    fields = ("key", "label", "type", "choices")
+    fields = ("label", "key", "type", "choices")
     empty_title = gettext_lazy("No field of your own yet")
     empty_text = gettext_lazy("Company, birthday, shoe size: what you know of contacts beyond name, phone and e-mail.")
 

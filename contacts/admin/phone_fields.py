@@ -33,7 +33,7 @@ def contacts_of_lines(text: str, country: str, *, most: int) -> list[int]:
     if len(lines) > most:
         raise forms.ValidationError(_("At most %(most)s numbers.") % {"most": most})
     ids = {int(number): line for line in lines if (number := _id_of(line))}
-    phones = {phone_or_error(_NAME.sub("", line), country): line for line in lines if not _id_of(line)}
+    phones = {_phone_of(line, country): line for line in lines if not _id_of(line)}
     rows = Identity.objects.filter(kind=Identity.Kind.PHONE, value__in=phones).values_list("value", "contact_id")
     found, known = dict(rows), set(Contact.objects.filter(pk__in=ids).values_list("pk", flat=True))
     unknown = [line for phone, line in phones.items() if phone not in found]
@@ -49,6 +49,14 @@ def contact_line(contact: Contact) -> str:
     name = " ".join(contact.name.replace(",", " ").replace(";", " ").split())
     number = f"+{contact.phone}" if contact.phone else f"#{contact.pk}"
     return f"{number} · {name}" if name else number
+
+
+def _phone_of(line: str, country: str) -> str:
+    try:
+        return phone_normalise(_NAME.sub("", line), country)
+    except BadPhone as error:
+        text = _("“%(line)s” %(problem)s.") % {"line": line[:60], "problem": reason_said(str(error))}
+        raise forms.ValidationError(text) from error
 
 
 def _id_of(line: str) -> str:
