@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -27,6 +27,8 @@ from tenants.services.organizations import customer_organizations
 
 HOURS_MOST: Final = 720
 _URL_LENGTH: Final = 2000
+# The parameters that are appended to redirectUrl.
+RESULT_NAMES: Final = frozenset({"channelId", "customerId", "setupLinkId", "status", "timestamp", "signature"})
 # The organisation's number in base 36, so that the link is looked up in its schema, and 256 random bits.
 _TOKEN: Final = re.compile(r"([0-9a-z]{1,12})-([A-Za-z0-9_-]{43})")
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -155,6 +157,8 @@ def redirect_check(url: str) -> None:
         pass
     elif len(url) > _URL_LENGTH or any(character <= " " or character in "\x7f\\" for character in url):
         problem = "is too long or has characters that a URL cannot have"
+    elif taken := sorted(RESULT_NAMES & {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}):
+        problem = f"must not have parameters called {', '.join(taken)}: the result is appended with these names"
     elif parts.username is not None or parts.password is not None or "@" in parts.netloc:
         problem = "must not have a user name or password"
     elif not parts.hostname:

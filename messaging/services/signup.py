@@ -75,13 +75,14 @@ def signup_continue(*, link: SetupLink, organization: Organization, external_id:
 
     Raises `Conflict` setup_link_closed, setup_link_busy, setup_login_needed, `InvalidInput` for a bad choice or pin.
     """
-    if link.step == Step.EXCHANGE:
-        raise Conflict("setup_login_needed", _("Log in at Meta again: its code can be used only once."))
     if pin and not (len(pin) == 6 and pin.isascii() and pin.isdigit()):
         raise InvalidInput("invalid_pin", _("The PIN has six digits."), {"pin": "must have six digits"})
-    if external_id and external_id not in {row["external_id"] for row in link.found.get("numbers", [])}:
-        raise InvalidInput("invalid_choice", _("Choose one of those that are shown."), {"externalId": "is not offered"})
     _take(link)
+    try:
+        _require_next(link, external_id)
+    except ServiceError:
+        _free(link)
+        raise
     if external_id:
         link.found["external_id"] = external_id
     if pin:
@@ -89,8 +90,22 @@ def signup_continue(*, link: SetupLink, organization: Organization, external_id:
     _run(link, organization)
 
 
+def _require_next(link: SetupLink, external_id: str) -> None:
+    if link.step == Step.EXCHANGE:
+        raise Conflict("setup_login_needed", _("Log in at Meta again: its code can be used only once."))
+    if external_id and external_id not in {row["external_id"] for row in link.found.get("numbers", [])}:
+        raise InvalidInput("invalid_choice", _("Choose one of those that are shown."), {"externalId": "is not offered"})
+
+
+def _free(link: SetupLink) -> None:
+    SetupLink.objects.filter(pk=link.pk).update(busy_until=None)
+
+
 def _take(link: SetupLink) -> None:
-    """One at a time: of two clicks the second is refused; whoever died gives way after two minutes."""
+    """One at a time: of two clicks the second is refused; whoever died gives way after two minutes.
+
+    `link` is read again: another click may have gone on since it was.
+    """
     now = timezone.now()
     free = SetupLink.objects.filter(
         Q(busy_until__isnull=True) | Q(busy_until__lt=now),
@@ -104,6 +119,7 @@ def _take(link: SetupLink) -> None:
         if link.completed_at or link.revoked_at or link.expires_at <= now:
             raise Conflict("setup_link_closed", _("This link is used up, revoked or expired."))
         raise Conflict("setup_link_busy", _("This is being worked on. Wait a moment."), retry_after=2)
+    link.refresh_from_db()
 
 
 def _run(link: SetupLink, organization: Organization, *, code: str = "") -> None:
@@ -122,7 +138,7 @@ def _run(link: SetupLink, organization: Organization, *, code: str = "") -> None
                 log.warning("signup_stopped", step=link.step, reason=error.message)
                 return
     finally:
-        SetupLink.objects.filter(pk=link.pk).update(busy_until=None)
+        _free(link)
 
 
 def _step(link: SetupLink, organization: Organization, code: str) -> None:

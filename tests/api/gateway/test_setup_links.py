@@ -272,6 +272,7 @@ def test_names_are_escaped_on_the_page(vendor: Vendor, make_link: Any) -> None:
         "https://vendor.example/ x",
         "https://vendor.example\\@evil.example/",
         "https://vendor.example:99999/",
+        "https://vendor.example/back?status=x",
     ],
 )
 def test_other_redirects_are_refused(vendor: Vendor, customer: str, url: str) -> None:
@@ -390,3 +391,29 @@ def test_every_refusal_that_can_stop_a_sign_up_has_words_to_be_translated() -> N
     possible = {0, 2, 4, 33, 190, 613, *range(133000, 133020)} - {133010}
     rules = [*errors.RULES.items(), *chat_errors.RULES.items()]
     assert {rule.reason for (code, _subcode), rule in rules if code in possible} - set(REASONS) == set()
+
+
+def test_a_click_that_saw_an_older_state_goes_on_from_the_present_one(
+    make_link: Any, provider: Any, vendor: Vendor, organization: Any
+) -> None:
+    from messaging.services.signup import signup_continue
+
+    link = make_link()
+    vendor.get("/customers")
+    stale = SetupLink.objects.get(uuid=link["id"])
+    two = dialog(provider, "+1 555 014 2200", "+1 555 014 2201")
+    state = Page(link).act("connect", two).json()["state"]
+    assert len(state["numbers"]) == 2
+    vendor.get("/customers")
+    signup_continue(link=stale, organization=organization, external_id=state["numbers"][1]["external_id"])
+    assert (stale.step, Channel.objects.get().external_id) == ("done", state["numbers"][1]["external_id"])
+
+
+def test_a_choice_that_is_not_offered_leaves_the_link_free_for_the_next_click(
+    make_link: Any, provider: Any, vendor: Vendor
+) -> None:
+    page = Page(make_link())
+    two = dialog(provider, "+1 555 014 2200", "+1 555 014 2201")
+    numbers = page.act("connect", two).json()["state"]["numbers"]
+    assert page.act("continue", {"externalId": "1234567"}).status_code == 422
+    assert page.act("continue", {"externalId": numbers[0]["external_id"]}).json()["state"]["isDone"]
