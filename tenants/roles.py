@@ -24,6 +24,8 @@ _VIEWER = {"messaging.*": VIEW, "contacts.*": VIEW, "campaigns.*": VIEW, "otp.*"
 _SENDER = _VIEWER | {
     # Their history is what they sent themselves, and one-time passwords are sent by programs.
     "otp.*": frozenset(),
+    # Files of messages: those that customers sent, and what others uploaded.
+    "messaging.mediafile": frozenset(),
     "messaging.message": frozenset({"view", "add"}),
     "contacts.contact": WRITE,
     "contacts.identity": WRITE,
@@ -31,6 +33,7 @@ _SENDER = _VIEWER | {
 _MANAGER = _SENDER | {
     "otp.*": VIEW,
     "messaging.*": WRITE,
+    "messaging.mediafile": WRITE,
     "campaigns.*": FULL,
     "contacts.*": FULL,
     "webhooks_app.*": VIEW,
@@ -43,6 +46,7 @@ _MANAGER = _SENDER | {
 }
 _ADMIN = _MANAGER | {
     "messaging.*": FULL,
+    "messaging.mediafile": FULL,
     "webhooks_app.*": FULL,
     "otp.*": WRITE,
     "tenants.membership": FULL,
@@ -105,6 +109,7 @@ _EDIT_CAMPAIGNS: Final = {"view": "view_campaigns"} | dict.fromkeys(("add", "cha
 _EDIT_TEMPLATES: Final = {"view": "view_templates"} | dict.fromkeys(("add", "change", "delete"), "manage_templates")
 MODEL_CAPABILITIES: Final[Mapping[str, Mapping[str, str]]] = {
     "messaging.message": {"add": "send_sms", "view": "view_history"},
+    "messaging.mediafile": {"view": "view_history"},
     "messaging.messagetemplate": _EDIT_TEMPLATES,
     "contacts.contact": _EDIT_CONTACTS,
     "contacts.identity": _EDIT_CONTACTS,

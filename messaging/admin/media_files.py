@@ -21,6 +21,7 @@ from config.admin_sites import organization_of, organization_site
 from messaging.admin.message_filters import RECENT
 from messaging.media.links import media_url
 from messaging.models import MediaFile
+from tenants.auth import own_history_of
 
 State = MediaFile.State
 STATE_COLOURS: Final = {
@@ -77,6 +78,11 @@ class MediaFileAdmin(ReadOnlyAdmin[MediaFile], BigTableAdmin[MediaFile]):
     empty_text = gettext_lazy(
         "Pictures, documents and recordings that customers send are kept here, and what you upload to send it."
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MediaFile]:
+        """Nothing for senders, whatever permissions of their own they have: these are files of everybody's messages."""
+        rows = super().get_queryset(request)
+        return rows if own_history_of(request.user) is None else rows.none()
 
     def search_indexed(self, request: HttpRequest, queryset: QuerySet[MediaFile], term: str) -> QuerySet[MediaFile]:
         try:

@@ -101,6 +101,22 @@ def test_the_start_page_counts_what_a_sender_sent(organization: Any, two: Any, l
     assert browser_of("owner").get("/admin/").context["totals"]["accepted"] == 2
 
 
+def test_files_of_messages_are_shown_to_nobody_who_sees_only_their_own(
+    organization: Any, make_member: Any, login: Any, fill: Any
+) -> None:
+    file, sender = fill(organization, "here")["messaging.mediafile"], make_member(organization, "sender")
+    listed, opened = page("messaging.mediafile", "changelist"), page("messaging.mediafile", "change", file)
+    browser = login(sender.user, organization)
+    assert [browser.get(url).status_code for url in (listed, opened)] == [403, 403]
+    sender.permissions = ["view_history"]
+    sender.save()
+    browser = login(sender.user, organization)
+    assert (browser.get(listed).status_code, browser.get(opened).status_code) == (200, 404)
+    assert opened not in read(browser, listed)
+    viewer = login(make_member(organization, "viewer").user, organization)
+    assert opened in read(viewer, listed)
+
+
 @pytest.fixture
 def campaign_of(organization: Any, channel: Any) -> Callable[..., Campaign]:
     """`campaign_of(member, launched=True)`: a campaign that this member made, with all its messages queued."""

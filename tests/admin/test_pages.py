@@ -23,7 +23,7 @@ OPEN_TO = {
     "campaigns.campaign": EVERYBODY,
     "campaigns.marketingtemplate": EVERYBODY,
     "messaging.messagetemplate": EVERYBODY,
-    "messaging.mediafile": EVERYBODY,
+    "messaging.mediafile": EVERYBODY - {"sender"},
     "messaging.customer": EVERYBODY,
     "messaging.setuplink": EVERYBODY,
     "messaging.operatorprefix": EVERYBODY,
