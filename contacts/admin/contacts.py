@@ -57,7 +57,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
     list_select_related = ("primary_group",)
     list_filter = (StatusFilter, GroupFilter, TagFilter, LanguageFilter, SegmentFilter)
     search_fields = ("phone",)
-    search_help_text = gettext_lazy("Phone number or its beginning, or the beginning of the name")
+    search_help_text = gettext_lazy("Beginning of the phone, name or e-mail")
     fields = (
         "name", "phone_text", "email", "status", "primary_group", "groups_text", "tags_text", "language", "timezone",
         "custom_text", "public_id", "created_at", "last_seen_at",
@@ -210,6 +210,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
             title=_("All contacts that match"),
             submit=_("Do it"),
             text=_("Contacts that match the filters of the list: %(number)s.") % {"number": shown},
+            template="admin/contact_job_form.html",
             danger=True,
             back=f"{self.page_url('changelist')}?{request.GET.urlencode()}",
         )

@@ -1,5 +1,4 @@
-// Shows beside the composer what the text becomes and when it is sent, half a second after the last change; and of
-// the form only what the choices so far ask for. Without this script all of it is there, and the server decides.
+// Shows beside the composer what the text becomes and when it is sent, half a second after the last change.
 (() => {
   "use strict";
   const box = document.querySelector("[data-preview]");
@@ -33,20 +32,6 @@
     field.value = offer.dataset.with;
     renew();
   });
-  // data-shown="frequency !frequency=once": what is not shown is not sent either.
-  const valueOf = (name) => (form.elements[name] && !form.elements[name].disabled ? form.elements[name].value : "");
-  const holds = (condition) => {
-    const isNot = condition.startsWith("!");
-    const [name, value] = condition.replace("!", "").split("=");
-    const found = value === undefined ? valueOf(name) !== "" : valueOf(name) === value;
-    return found !== isNot;
-  };
-  const show = () => {
-    for (const part of form.querySelectorAll("[data-shown]")) {
-      part.hidden = !part.dataset.shown.split(" ").every(holds);
-      for (const input of part.querySelectorAll("input, select, textarea")) input.disabled = part.hidden;
-    }
-  };
   const saved = form.elements.saved_text;
   if (saved) {
     saved.addEventListener("change", async () => {
@@ -106,8 +91,5 @@
   }
   form.addEventListener("input", soon);
   form.addEventListener("change", soon);
-  form.addEventListener("input", show);
-  form.addEventListener("change", show);
-  show();
   renew();
 })();
