@@ -71,7 +71,7 @@ def _plan_row(name: str, plan: Plan) -> Row:
 def engine_statements(filled: Filled) -> list[Statement]:
     """What the dispatch workers and the status webhooks run, with the parameters that they use."""
     from messaging.dispatch import sql
-    from messaging.inbound import statuses
+    from messaging.inbound.statuses_sql import read_statement
     from messaging.models import Message
     from tenants.models import AgendaItem
 
@@ -98,7 +98,11 @@ def engine_statements(filled: Filled) -> list[Statement]:
     recover = {"channel": channel, "fence": 5, "abandoned": True, "window": window, "stale": seconds, "reason": "x"}
     given = {"lane": lane.pk, "fence": 5, "channel": channel, "state": {}, "look_again": 5}
     release = {"lanes": orjson.dumps([given]).decode()}
-    match = {"channel": channel, "uuids": [uuid for uuid, _ in sent], "provider_ids": [pid for _, pid in sent]}
+    match = {
+        "channel": channel,
+        "uuids": orjson.dumps([str(uuid) for uuid, _ in sent]).decode(),
+        "provider_ids": orjson.dumps([provider_id for _, provider_id in sent]).decode(),
+    }
     return [
         ("engine: take a lane", own.take, take),
         ("engine: read the channel", own.channel, {"channel": channel}),
@@ -107,7 +111,7 @@ def engine_statements(filled: Filled) -> list[Statement]:
         ("engine: take up what is due", own.due, due),
         ("engine: recover a dead owner's", own.recover, recover),
         ("engine: release a lane", own.release, release),
-        ("webhook: match 100 statuses", statuses._READ, match),
+        ("webhook: match 100 statuses", read_statement(filled.schema), match),
     ]
 
 
