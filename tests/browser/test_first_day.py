@@ -14,8 +14,10 @@ PHONE = "22997334455"
 
 
 def provider_of(base_url: str, key: str) -> str:
-    """The first channel that the key may use."""
-    return str(call(base_url, "GET", "/providers", key)["providers"][0]["id"])
+    """The demo's WhatsApp channel, as the key sees it."""
+    providers = call(base_url, "GET", "/providers", key)["providers"]
+    (found,) = [provider["id"] for provider in providers if provider["name"] == "Demo Shop on WhatsApp"]
+    return str(found)
 
 
 def call(base_url: str, method: str, path: str, key: str, body: dict[str, Any] | None = None) -> Any:

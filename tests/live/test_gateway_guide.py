@@ -69,13 +69,15 @@ def test_the_guide_leads_from_an_account_to_verified_messages(
     live_stack: Any, vendor_site: tuple[str, list[Any]]
 ) -> None:
     site, events = vendor_site
-    register, customer, link, send, received, webhook = commands()
+    register, customer, link, send, received, webhook, probe = commands()
     base = {"BASE_URL": live_stack.base_url}
     key = run(register.replace("dev@example.com", f"dev{time.time_ns()}@example.com"), **base)["apiKey"]
     base["API_KEY"] = key
     customer_id = run(customer, **base)["customer"]["id"]
     setup = run(link.replace("<id>", customer_id).replace("https://example.com", site), **base)["setupLink"]
-    run(webhook.replace("https://example.com", site), **base)
+    endpoint = run(webhook.replace("https://example.com", site), **base)["webhook"]["id"]
+    assert run(probe.replace("<id>", endpoint), **base)["statusCode"] == 200
+    events.clear()
 
     # The customer's part: the page, the dialog, the page again.
     page = f"{live_stack.base_url}{urlsplit(setup['url']).path}"
