@@ -222,7 +222,13 @@ def live_stack() -> Iterator[Any]:
 
     from config.stack.instance import Instance
 
-    with Instance(os.environ, settings={"IN_DOUBT_WINDOW_SECONDS": "6", "DISPATCH_LEASE_SECONDS": "5"}) as instance:
+    settings = {
+        "IN_DOUBT_WINDOW_SECONDS": "6",
+        "DISPATCH_LEASE_SECONDS": "5",
+        # The shortest that Granian takes: its threads end and begin many times while the tests run.
+        "GRANIAN_BLOCKING_THREADS_IDLE_TIMEOUT": "5",
+    }
+    with Instance(os.environ, settings=settings) as instance:
         yield instance
 
 

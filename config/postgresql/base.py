@@ -9,9 +9,11 @@ connections, and a session's `SET` would choose the schema of somebody else. The
 from __future__ import annotations
 
 import select
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,6 +26,32 @@ _UNANNOUNCED = (
     "A connection pooler stands between Griot and PostgreSQL (another process answers than the one that was greeted): "
     "set DATABASE_POOLING=transaction. Without it organisations could be mixed up, so nothing is run."
 )
+
+
+class _ClosedWithItsThread:
+    """Closes a connection when it is itself forgotten, which is when its thread ends."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        # At the interpreter's end the driver may be half gone; the server sees the socket close anyway.
+        with suppress(Exception):
+            self._connection.close()
+
+
+class _OfThisThread(threading.local):
+    """The open connections of a thread, by wrapper.
+
+    A web server's threads come and go with the load. Django's wrappers are parts of reference cycles, so that of a
+    thread that ended would keep its connection until the garbage collector comes by, beside that of the next thread.
+    """
+
+    def __init__(self) -> None:
+        self.opened: WeakKeyDictionary[DatabaseWrapper, _ClosedWithItsThread] = WeakKeyDictionary()
+
+
+_of_this_thread = _OfThisThread()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -47,6 +75,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.carries_path:
             params["cursor_factory"] = CarryingCursor
         return params
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        _of_this_thread.opened[self] = _ClosedWithItsThread(connection)
+        return connection
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """As django-tenants'; remembers how many schemas this connection has been in."""
