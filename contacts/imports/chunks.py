@@ -14,6 +14,7 @@ from django.utils import translation
 
 from contacts.imports.files import Record, RecordReader
 from contacts.imports.rows import Problem, Row, RowReader
+from contacts.imports.staging import staged
 
 # About a second of the database's time, and some 20 MB for each of the three chunks that may be held at once.
 CHUNK: Final = 20_000
@@ -46,8 +47,11 @@ class ChunkReader:
 
     def __iter__(self) -> Iterator[Chunk]:
         stream = iter(self._records)
-        while batch := list(islice(stream, self._size)):
+        # The database waits for the first one, and for nothing after that.
+        size = max(1, self._size // 10)
+        while batch := list(islice(stream, size)):
             yield self._chunk(batch)
+            size = self._size
 
     def _chunk(self, batch: list[Record]) -> Chunk:
         chunk = Chunk(offset=self._records.offset, position=self._records.row)
@@ -67,6 +71,8 @@ class ChunkReader:
             else:
                 people[found.phone] = found
         chunk.rows = list(people.values())
+        for row in chunk.rows:
+            row.line = staged(row)
         return chunk
 
     def _group_noted(self, row: Row, name: str, chunk: Chunk) -> Row | Problem:

@@ -13,33 +13,21 @@ from typing import Any, Final
 import orjson
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from contacts.imports.chunks import Chunk
 from contacts.imports.rows import Problem, Row, cells_kept
-from contacts.models import Contact, ContactImport, ImportProblem
+from contacts.imports.staging import stage
+from contacts.models import Contact, ContactImport, Group, ImportProblem
 from contacts.services.contacts import ContactOwner, contact_payload
 from contacts.services.groups import group_ensure
 from contacts.values import MAX_TAGS
-from tenants.fields import uuid7
 from tenants.services.plans import limit_room
 from webhooks_app.models import Endpoint
 from webhooks_app.services.events import NewEvent, events_publish
 
 _EVENT_BATCH: Final = 1_000
-_NULL: Final = "\\N"
-
-_TABLE: Final = """
-CREATE TEMPORARY TABLE IF NOT EXISTS contacts_import_row (
-    row bigint, phone varchar, uuid uuid, name varchar, email varchar, status varchar, custom jsonb, tags varchar[],
-    group_id bigint, language varchar, timezone varchar,
-    contact_id bigint, is_new boolean DEFAULT false, changed text[], old_group_id bigint
-) ON COMMIT DROP
-"""
-_COPY: Final = (
-    "COPY contacts_import_row (row, phone, uuid, name, email, status, custom, tags, group_id, language, timezone)"
-    " FROM STDIN"
-)
 
 # Tables of any size meet a chunk in these statements: `LIMIT 1`, `= ANY(ARRAY(...))` and, for the update, the refusal
 # of hash and merge joins have them looked up by their indexes, never read as a whole, whatever the statistics say.
@@ -241,11 +229,7 @@ def _load(
     started = contact_import.started_at
     is_update = contact_import.duplicates == ContactImport.Duplicates.UPDATE
     with connection.cursor() as cursor:
-        cursor.execute(_TABLE)
-        cursor.execute("TRUNCATE contacts_import_row")
-        with cursor.copy(_COPY) as copy:
-            copy.write(_staged(rows, groups))
-        cursor.execute("ANALYZE contacts_import_row")
+        stage(cursor, rows, groups)
         cursor.execute(_KNOWN)
         new = len(rows) - cursor.rowcount
         if new:
@@ -254,7 +238,7 @@ def _load(
             if cursor.rowcount < new:
                 cursor.execute(_OVERTAKEN)
         if new < len(rows):
-            cursor.execute("ANALYZE contacts_import_row")
+            cursor.execute("ANALYZE contacts_import_row (contact_id)")
             cursor.execute(_COMPARE, {"started": started, "update": is_update})
             cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
             cursor.execute(_UPDATE, {"most_tags": MAX_TAGS})
@@ -278,38 +262,6 @@ def _refused(organization: ContactOwner, cursor: Any, rows: Sequence[Row], new: 
     return len(phones)
 
 
-def _staged(rows: Sequence[Row], groups: Mapping[str, int]) -> str:
-    """The rows in the text format of COPY: built here, because adapting value by value costs more than all the rest."""
-    lines = []
-    for row in rows:
-        values = (
-            str(row.row),
-            row.phone,
-            str(uuid7()),
-            row.name,
-            row.email,
-            row.status,
-            orjson.dumps(row.custom).decode() if row.custom else None,
-            _array(row.tags) if row.tags else None,
-            str(groups[row.group.lower()]) if row.group is not None else None,
-            row.language,
-            row.timezone,
-        )
-        lines.append("\t".join([_NULL if value is None else _escaped(value) for value in values]))
-    lines.append("")
-    return "\n".join(lines)
-
-
-def _escaped(text: str) -> str:
-    """Tabs and line ends cannot be in it: names are one line, and JSON has its own escapes for them."""
-    return text.replace("\\", "\\\\") if "\\" in text else text
-
-
-def _array(texts: Sequence[str]) -> str:
-    quoted = ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts]
-    return "{" + ",".join(quoted) + "}"
-
-
 def _problem(row: Row, reason: str) -> Problem:
     return Problem(row.row, "", reason, cells_kept(row.cells))
 
@@ -317,8 +269,13 @@ def _problem(row: Row, reason: str) -> Problem:
 def _group_ids(rows: Sequence[Row], known: Mapping[str, int]) -> dict[str, int]:
     """Lower-case name -> id of the groups that the rows name; one that was deleted meanwhile is made again."""
     wanted = {row.group.lower(): row.group for row in rows if row.group is not None}
-    missing = {key: name for key, name in wanted.items() if key not in known}
-    return {key: group_ensure(name=name) for key, name in missing.items()}
+    for key in known:
+        wanted.pop(key, None)
+    if not wanted:
+        return {}
+    named = Group.objects.annotate(key=Lower("name")).filter(key__in=list(wanted))
+    found: dict[str, int] = dict(named.values_list("key", "pk"))
+    return {key: found[key] if key in found else group_ensure(name=name) for key, name in wanted.items()}
 
 
 def _problems_store(contact_import: ContactImport, problems: Sequence[Problem]) -> None:

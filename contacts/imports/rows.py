@@ -43,6 +43,8 @@ class Row:
     group: str | None = None
     language: str | None = None
     timezone: str | None = None
+    # What `contacts.imports.staging` makes of the values.
+    line: str = ""
 
     def take(self, later: Row) -> None:
         """What a later row of the same person says counts; what it leaves empty stays."""

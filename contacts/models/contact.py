@@ -23,8 +23,8 @@ class Contact(models.Model):
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=160, blank=True)
-    # E.164 digits without +; unique because it is how people and imports find a contact.
-    phone = models.CharField(_("phone"), max_length=20, null=True, blank=True, unique=True)  # noqa: DJ001 null: unique
+    # E.164 digits without +; unique (below) because it is how people and imports find a contact.
+    phone = models.CharField(_("phone"), max_length=20, null=True, blank=True)  # noqa: DJ001 null: unique
     email = models.EmailField(_("e-mail"), blank=True)
     status = models.CharField(
         _("status"),
@@ -60,7 +60,11 @@ class Contact(models.Model):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         ordering = ("-id",)
-        # `LIKE 'Ada%'` uses an index only with this operator class, unless the database's collation is C.
+        # `LIKE 'Ada%'` uses an index only with this operator class, unless the database's collation is C. Equality uses
+        # it as well, so one index of the phones is enough.
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["phone"], name="contact_phone_once", opclasses=["varchar_pattern_ops"])
+        ]
         indexes: ClassVar[list[Any]] = [
             models.Index(fields=["name"], name="contact_name_start", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["email"], name="contact_email_start", opclasses=["varchar_pattern_ops"]),
