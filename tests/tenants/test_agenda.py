@@ -55,6 +55,25 @@ def test_a_due_item_runs_in_its_schema_and_is_gone(organization, handled):
     assert list(AgendaItem.objects.filter(kind="probe").values_list("key", flat=True)) == ["later"]
 
 
+def test_one_that_wants_to_go_on_at_once_is_queued_without_a_tick(organization, monkeypatch):
+    queued: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(agenda.run_item, "delay", lambda *item: queued.append(item))
+    slices = iter([past(), past(), now() + timedelta(hours=1)])
+    monkeypatch.setitem(agenda._handlers, "probe", lambda schema, key: next(slices))
+    for key in ("one", "other"):
+        agenda.agenda_put(schema=organization.schema_name, kind="probe", key=key, due_at=past())
+    first, _other = agenda._items_lease(100)
+
+    agenda.run_item(first.item_id, first.schema, first.kind, first.key, first.fence)
+    assert [item[0] for item in queued] == [first.item_id], "itself, and not others that are due"
+    agenda.run_item(*queued[0])
+    agenda.run_item(*queued[0])
+    assert len(queued) == 2, "a delivery of a lease that has ended does nothing"
+    agenda.run_item(*queued[1])
+    assert len(queued) == 2
+    assert not agenda._items_lease(100)
+
+
 def test_putting_an_item_again_moves_it(organization, handled):
     for hours in (1, -1):
         agenda.agenda_put(schema="public", kind="probe", key="one", due_at=now() + timedelta(hours=hours))
