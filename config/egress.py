@@ -151,7 +151,7 @@ def fetch(url: str, *, max_bytes: int, allowed_types: Collection[str], timeout: 
     except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
         if time.monotonic() >= deadline or isinstance(error, _TIMEOUTS):
             raise _too_slow() from error
-        raise FetchFailed("fetch_failed", "The address of the file cannot be reached.") from error
+        raise FetchFailed("fetch_failed", _("The address of the file cannot be reached.")) from error
     finally:
         guard.cancel()
         connection.close()
@@ -186,13 +186,16 @@ def _read(
     response: urllib3.BaseHTTPResponse, max_bytes: int, allowed_types: Collection[str], deadline: float
 ) -> Fetched:
     if response.status != 200:
-        what = "a redirect, which is not followed" if 300 <= response.status < 400 else f"HTTP {response.status}"
-        raise FetchFailed("fetch_status", f"The address of the file answered with {what}.")
+        text = _("The address of the file answered with HTTP %(status)s.")
+        if 300 <= response.status < 400:
+            text = _("The address of the file answered with a redirect (HTTP %(status)s), which is not followed.")
+        raise FetchFailed("fetch_status", text % {"status": response.status})
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise FetchFailed("fetch_type", "The file is compressed in transit, which was not asked for.")
+        raise FetchFailed("fetch_type", _("The file is compressed in transit, which was not asked for."))
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type not in allowed_types:
-        raise FetchFailed("fetch_type", f"Files of type {content_type[:80] or 'unknown'} are not possible here.")
+        text = _("Files of type %(kind)s are not possible here.") % {"kind": content_type[:80] or _("unknown")}
+        raise FetchFailed("fetch_type", text)
     length = response.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
@@ -206,16 +209,16 @@ def _read(
     if time.monotonic() >= deadline:
         raise _too_slow()
     if length.isdigit() and len(content) != int(length):
-        raise FetchFailed("fetch_failed", "The file ended before it was complete.")
+        raise FetchFailed("fetch_failed", _("The file ended before it was complete."))
     return Fetched(bytes(content), content_type)
 
 
 def _too_slow() -> FetchFailed:
-    return FetchFailed("fetch_timeout", "The address of the file took too long to answer.")
+    return FetchFailed("fetch_timeout", _("The address of the file took too long to answer."))
 
 
 def _too_large(max_bytes: int) -> FetchFailed:
-    return FetchFailed("fetch_too_large", f"The file is larger than {max_bytes} bytes.")
+    return FetchFailed("fetch_too_large", _("The file is larger than %(most)s bytes.") % {"most": max_bytes})
 
 
 def _host(name: str | None) -> str:

@@ -3,6 +3,7 @@
 Services speak the language of who asks. Nobody asks a worker: what it stores (why a run waits, why a message failed) is
 English, and read by programs. Such texts are named here so that they can be said when they are shown; those with values
 in them are templates.
+The reasons of providers' error codes are marked where their tables are.
 """
 
 from __future__ import annotations
@@ -86,28 +87,52 @@ REASONS: Final = (
     _("Nobody could be written to."),
     _("Not enough credits for the next recipients."),
     _("Not enough credits to try the failed messages again."),
-    # Meta, when a channel is connected and of access tokens
+    # when a channel is connected
     _("The provider did not answer. Try again in a moment."),
-    _("The access token is invalid or has expired. Enter a new one."),
-    _("The access token ended because a password changed. Enter a new one."),
-    _("The access token has expired. Enter a new one."),
-    _("The access token has been revoked. Enter a new one."),
-    _("The app was removed from the business. Connect the number again."),
-    _("The app was removed from the page. Connect it again."),
-    _("Meta denies access. Check the permissions of the access token."),
-    _("Meta does not know this phone number id, or the access token may not use it."),
-    _("Meta does not know this page or account, or the access token may not use it."),
-    _("Too many calls to Meta. They go on when Meta allows it."),
-    _("Meta is down for a moment."),
-    _("Meta had an error of its own."),
-    _("Meta has not finished an earlier deregistration of the number."),
-    _("Meta's registration server is not available for a moment."),
-    _("The number's registration at Meta failed: its PIN or its verification is wrong."),
-    _("The number was deleted a moment ago. Wait five minutes and register it again."),
-    _("The number was registered too often. Meta allows it again after 72 hours."),
     _("This address is connected already, here or in another organisation."),
     _("Meta says that the token is not valid."),
     _("This link is for another type of channel."),
+    # messages and their files
+    _("Not sent: it would have arrived after its time limit."),
+    _("The file could not be looked up."),
+    _("The file is not there any more."),
+    _("The file could not be given to the provider."),
+    _("The file cannot be read now."),
+    _("This kind of channel has no files by id."),
+    _("The author took the message back."),
+    _("The message that it was for was refused."),
+    _("Meta did not deliver the message and gave no reason."),
+    _("WhatsApp did not deliver the message and gave no reason."),
+    _("The gateway reports that it was not delivered."),
+    # SMS gateways, as their presets have them
+    _("Kannel has no connection to the operator at the moment."),
+    _("Kannel has no route to this number."),
+    _("Kannel misses the number of the receiver."),
+    _("Kannel needs a sender: set one for the channel."),
+    _("Kannel refuses the user name or password."),
+    _("The account at the gateway has no credit left."),
+    _("The gateway or the operator is not available."),
+    _("The gateway refuses the user name or password."),
+    _("The gateway refuses the user name, password or token."),
+    _("The gateway says that this number does not exist."),
+    _("The gateway takes no more messages at the moment."),
+    _("The operator could not deliver the message."),
+    _("The operator refused the message."),
+    _("The person or their operator has blocked messages of this sender."),
+    _("The phone could not be reached for too long."),
+    _("This number is on Kannel's own black list."),
+    # webhooks out
+    _("No answer."),
+    _("The receiver says that it is gone for good (HTTP 410)."),
+    _("The event is not kept any more."),
+    _("The payload is not kept any more."),
+    # news of an account
+    _("A customer has a new number."),
+    _("A customer has a new user id."),
+    _("A customer has stopped marketing messages."),
+    _("A customer allows marketing messages."),
+    _("Meta has disabled the account."),
+    _("Meta has reinstated the account: its channels can be resumed."),
 )
 TEMPLATES: Final = (
     _("%(names)s is no variable"),
@@ -129,6 +154,27 @@ TEMPLATES: Final = (
     _("The columns cannot be read like this: %(reason)s."),
     _("Missed. %(reason)s"),
     _("%(reason)s Meta says: %(details)s"),
+    _("Meta did not deliver the message: %(details)s"),
+    _("WhatsApp did not deliver the message: %(details)s"),
+    _("The gateway refused the message (%(code)s)."),
+    _("Files of kind %(kind)s are not taken here."),
+    _("The file is larger than %(most)s bytes."),
+    _("The provider answered HTTP %(status)s instead of the file."),
+    _("The address answers with a redirect (HTTP %(status)s), which is not followed. Register the final address."),
+    _("The receiver answered with HTTP %(status)s."),
+    _("No connection: %(error)s"),
+    _("The connection broke: %(error)s"),
+    _("Meta restricts the account: %(kinds)s."),
+    _("Meta restricts the account until %(time)s: %(kinds)s."),
+    _("Meta will disable the account on %(day)s."),
+    _("Meta reports a violation of its policies: %(kind)s."),
+    _("The account may write first to %(most)s people a day."),
+    _("The quality of %(name)s is now %(quality)s."),
+    _("The text of %(name)s has changed."),
+    _("Template %(name)s is now %(state)s."),
+    _("Template %(name)s is now %(state)s: %(details)s"),
+    _("Template %(name)s is now %(state)s, it was %(before)s."),
+    _("Template %(name)s is now %(state)s, it was %(before)s: check price and consent."),
 )
 _PLACE: Final = re.compile(r"%\\\((\w+)\\\)s")
 

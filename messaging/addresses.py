@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from contacts.phones import BadPhone, phone_normalise
 from messaging.drivers.base import PHONE, Driver
 from tenants.errors import InvalidInput
@@ -18,9 +20,10 @@ def address_normalise(*, driver: Driver, value: str, country: str) -> str:
         if kind is not PHONE and kind.pattern.fullmatch(text):
             return text
     if PHONE not in driver.address_kinds:
-        reason = f"is not a {driver.address_kinds[0].label}"
-        raise InvalidInput("invalid_recipient", f"The recipient {reason}.", {"to": reason})
+        reason = _("is not a %(kind)s") % {"kind": driver.address_kinds[0].label}
+        raise InvalidInput("invalid_recipient", _("The recipient %(reason)s.") % {"reason": reason}, {"to": reason})
     try:
         return phone_normalise(text, country)
     except BadPhone as error:
-        raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
+        text = _("The number %(problem)s.") % {"problem": error}
+        raise InvalidInput("invalid_phone", text, {"to": str(error)}) from error

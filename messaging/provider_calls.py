@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import requests
+from django.utils.translation import gettext as _
 
 from messaging.dispatch.channel_state import channel_info
 from messaging.drivers.base import Ambiguous, ChannelInfo, HttpRequest, HttpResponse, SendError
@@ -31,7 +32,7 @@ def provider_ask(request: HttpRequest, read: Callable[[HttpResponse], T]) -> T:
             raise Conflict("provider_busy", error.reason, retry_after=error.retry_after or 5.0) from error
         raise InvalidInput("provider_refused", error.reason) from error
     except (Ambiguous, requests.RequestException) as error:
-        raise Conflict("provider_unreachable", "The provider did not answer. Try again in a moment.") from error
+        raise Conflict("provider_unreachable", _("The provider did not answer. Try again in a moment.")) from error
 
 
 def info_of(channel: Channel) -> ChannelInfo:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from config.postgresql.statements import statement_cursor
 from contacts.phones import BadPhone, phone_normalise
@@ -81,7 +82,8 @@ def otp_send(
     try:
         digits = phone_normalise(phone, organization.default_country)
     except BadPhone as error:
-        raise InvalidInput("invalid_phone", f"The number {error}.", {"to": str(error)}) from error
+        text = _("The number %(problem)s.") % {"problem": error}
+        raise InvalidInput("invalid_phone", text, {"to": str(error)}) from error
     text = template or DEFAULT_TEXTS.get(organization.language, DEFAULT_TEXTS["en"])
     code = code_make(code_length)
     with transaction.atomic():
@@ -226,7 +228,7 @@ def _why_not(otp_uuid: UUID, now: datetime, sandbox_only: bool) -> Verification:
         rows = rows.filter(channel_id__in=Channel.objects.filter(is_sandbox=True).values("pk"))
     otp = rows.first()
     if otp is None:
-        raise NotFound("otp_not_found", "There is no one-time password with this id.")
+        raise NotFound("otp_not_found", _("There is no one-time password with this id."))
     if otp.verified_at is not None:
         return Verification(False, "already_used", 0)
     if otp.attempts >= otp.max_attempts:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from contacts.imports.files import Record, RecordReader
 from contacts.imports.rows import Problem, Row, RowReader
@@ -91,7 +92,9 @@ class ChunkReader:
         key = name.lower()
         if key not in self._groups:
             if len(self._groups) >= MAX_GROUPS:
-                return self._rows.problem(row.row, [(None, f"there would be more than {MAX_GROUPS} groups")], row.cells)
+                return self._rows.problem(
+                    row.row, [(None, _("there would be more than %(most)s groups") % {"most": MAX_GROUPS})], row.cells
+                )
             self._groups.add(key)
             chunk.new_groups[key] = name
         return row

@@ -20,6 +20,7 @@ from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ReasonForm, posted
 from config.admin_sites import organization_of, organization_site
+from config.reasons import reason_said
 from messaging.admin.channel_forms import ChannelCreateForm, ChannelSettingsForm, SecretsForm
 from messaging.admin.channel_health import ChannelHealth, channels_health, token_text
 from messaging.admin.pulse import pulse_page
@@ -56,7 +57,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     search_fields = ("name", "address", "external_id")
     search_help_text = gettext_lazy("Name, number or provider's id")
     fieldsets = (
-        (None, {"fields": ("name", "status_label", "status_reason", "number", "kind_label", "created_at")}),
+        (None, {"fields": ("name", "status_label", "why", "number", "kind_label", "created_at")}),
         (
             gettext_lazy("Settings"),
             {"fields": ("rate", "daily_cap", "enforce_window", "in_doubt_policy", "quality", "messaging_limit")},
@@ -100,6 +101,10 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
     @display(description=gettext_lazy("state"), ordering="status", label=STATUS_COLOURS)
     def status_label(self, obj: Channel) -> tuple[str, str]:
         return obj.status, obj.get_status_display()
+
+    @display(description=gettext_lazy("reason"))
+    def why(self, obj: Channel) -> str:
+        return reason_said(obj.status_reason) or "–"
 
     @display(description=gettext_lazy("number"), ordering="address")
     def number(self, obj: Channel) -> str:
@@ -257,7 +262,7 @@ class ChannelAdmin(HistoryAdmin[Channel], ReadOnlyAdmin[Channel]):
             submit=_("Resume"),
             text=channel.status_reason
             and _("It was paused because: %(reason)s\nMend that first, or it pauses again.")
-            % {"reason": channel.status_reason},
+            % {"reason": reason_said(channel.status_reason)},
             back=self.page_url("change", channel.pk),
         )
 

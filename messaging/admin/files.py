@@ -9,6 +9,7 @@ from uuid import UUID
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from config.reasons import reason_said
 from messaging.media.links import media_url
 from messaging.models import MediaFile
 
@@ -34,7 +35,7 @@ def files_of(*, message_ids: Iterable[int], organization_uuid: UUID) -> dict[int
 
 def _shown(file: MediaFile, organization_uuid: UUID) -> ShownFile:
     is_stored = file.state == MediaFile.State.STORED
-    facts = [str(file.get_state_display()), file.reason]
+    facts = [str(file.get_state_display()), reason_said(file.reason)]
     if is_stored:
         facts = [file.mime_type, filesizeformat(file.size or 0)]
     return ShownFile(

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from config.admin_base import BigTableAdmin, ReadOnlyAdmin
 from config.admin_decorators import display
 from config.admin_sites import organization_of, organization_site
+from config.reasons import reason_said
 from messaging.admin.message_filters import RECENT
 from messaging.media.links import media_url
 from messaging.models import MediaFile
@@ -70,7 +71,7 @@ class MediaFileAdmin(ReadOnlyAdmin[MediaFile], BigTableAdmin[MediaFile]):
     search_fields = ("uuid",)
     search_help_text = gettext_lazy("The file's id")
     fieldsets = (
-        (None, {"fields": ("name", "content", "state_label", "reason", "kind_label", "mime_type", "bytes")}),
+        (None, {"fields": ("name", "content", "state_label", "why", "kind_label", "mime_type", "bytes")}),
         (gettext_lazy("Where it is from"), {"fields": ("origin", "message_link", "created_at", "stored_at")}),
         (gettext_lazy("Technical"), {"fields": ("public_id", "sha256", "attempts"), "classes": ("collapse",)}),
     )
@@ -103,6 +104,10 @@ class MediaFileAdmin(ReadOnlyAdmin[MediaFile], BigTableAdmin[MediaFile]):
     @display(description=gettext_lazy("state"), label=STATE_COLOURS)
     def state_label(self, obj: MediaFile) -> tuple[str, str]:
         return obj.state, obj.get_state_display()
+
+    @display(description=gettext_lazy("reason"))
+    def why(self, obj: MediaFile) -> str:
+        return reason_said(obj.reason) or "–"
 
     @display(description=gettext_lazy("kind"))
     def kind_label(self, obj: MediaFile) -> str:

@@ -27,6 +27,7 @@ from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_of, organization_site
+from config.reasons import reason_said
 from messaging.admin.cost import cost_context, is_charged
 from messaging.admin.files import files_of
 from messaging.admin.message_filters import ChannelFilter, StatusFilter
@@ -136,7 +137,7 @@ class MessageAdmin(HistoryAdmin[Message], ReadOnlyAdmin[Message], BigTableAdmin[
     @display(description=gettext_lazy("error"))
     def error_head(self, obj: Message) -> str:
         return (
-            format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', obj.error_reason)
+            format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', reason_said(obj.error_reason))
             if obj.error_reason
             else ""
         )

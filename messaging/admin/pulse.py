@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from config.admin_sites import organization_of
 from config.heartbeat import queues_alive
 from config.queues import DISPATCH
+from config.reasons import reason_said
 from messaging.admin.channel_health import queue_text
 from messaging.drivers.registry import driver_of
 from messaging.models import Channel
@@ -75,7 +76,7 @@ def pulse_cards(channels: Sequence[Channel], organization: Organization) -> list
             "rate": number_format(round(pulse.rate), force_grouping=True),
             "errors": [
                 {
-                    "text": error.reason or error.code,
+                    "text": reason_said(error.reason) or error.code,
                     "code": error.code,
                     "count": ngettext("%(count)s time", "%(count)s times", error.count)
                     % {"count": number_format(error.count, force_grouping=True)},
@@ -124,8 +125,11 @@ def not_connected_text(channel: Channel) -> str:
     """Who paused it and why; how far the set-up is."""
     if channel.status == Channel.Status.PAUSED:
         who = channel.status_by or _("the platform")
-        return _("Waits because paused by %(who)s: %(reason)s") % {"who": who, "reason": channel.status_reason or "–"}
-    reason = f": {channel.status_reason}" if channel.status_reason else "."
+        return _("Waits because paused by %(who)s: %(reason)s") % {
+            "who": who,
+            "reason": reason_said(channel.status_reason) or "–",
+        }
+    reason = f": {reason_said(channel.status_reason)}" if channel.status_reason else "."
     return f"{channel.get_status_display()}{reason}"
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from config.reasons import reason_said
 from messaging.models import Message, SendAttempt
 
 Status = Message.Status
@@ -50,7 +51,7 @@ def message_story(message: Message, attempts: list[SendAttempt]) -> list[Step]:
         steps.append(Step(_("Read"), message.read_at, _("The customer has opened it."), GOOD))
     told = bool(attempts) and attempts[-1].outcome == SendAttempt.Outcome.FAILED
     if message.status == Status.FAILED and not told:
-        steps.append(Step(_("Failed"), message.failed_at, message.error_reason, BAD))
+        steps.append(Step(_("Failed"), message.failed_at, reason_said(message.error_reason), BAD))
     steps.sort(key=lambda step: step.at or message.queued_at)
     return [_accepted(message), *steps, *_pending(message)]
 
@@ -67,7 +68,9 @@ def _attempt(attempt: SendAttempt) -> Step:
     title = _("Attempt %(number)s") % {"number": attempt.number}
     tone = {SendAttempt.Outcome.FAILED: BAD, SendAttempt.Outcome.RESOLVED: GOOD}.get(attempt.outcome, WARN)  # type: ignore[call-overload]
     code = f" ({attempt.code})" if attempt.code else ""
-    return Step(title, attempt.at, f"{attempt.get_outcome_display()}{code}. {attempt.reason}".strip(), tone)
+    return Step(
+        title, attempt.at, f"{attempt.get_outcome_display()}{code}. {reason_said(attempt.reason)}".strip(), tone
+    )
 
 
 def _pending(message: Message) -> list[Step]:
@@ -98,7 +101,7 @@ def message_advice(message: Message) -> str:
         return _("Nothing to do: it is decided by itself, as soon as the provider reports or the waiting time is over.")
     if message.status == Status.QUEUED and message.channel.status != "connected":
         return _("The channel is not connected: %(reason)s Messages go out when it is resumed.") % {
-            "reason": message.channel.status_reason or message.channel.get_status_display()
+            "reason": reason_said(message.channel.status_reason) or message.channel.get_status_display()
         }
     if message.status != Status.FAILED:
         return ""

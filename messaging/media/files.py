@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from config.egress import fetch
 from messaging.drivers.base import Driver, MediaLimit
@@ -61,17 +62,22 @@ def file_check(source: BinaryIO | IO[bytes], *, declared: str, limit: MediaLimit
         size += len(chunk)
     source.seek(0)
     if size == 0:
-        raise Refused("The file is empty.")
+        raise Refused(_("The file is empty."))
     if size > limit.max_bytes:
-        raise Refused(f"The file has {size} bytes, at most {limit.max_bytes} are allowed.")
+        raise Refused(
+            _("The file has %(size)s bytes, at most %(most)s are allowed.") % {"size": size, "most": limit.max_bytes}
+        )
     found = sniff(head)
     kind = declared or found
     if kind not in limit.types:
-        raise Refused(f"Files of type {kind[:80] or 'unknown'} are not taken here.")
+        raise Refused(_("Files of type %(kind)s are not taken here.") % {"kind": kind[:80] or _("unknown")})
     if not looks_like(kind, found):
-        raise Refused(f"The file says that it is {kind} and looks like {found or 'something unknown'}.")
+        raise Refused(
+            _("The file says that it is %(kind)s and looks like %(found)s.")
+            % {"kind": kind, "found": found or _("something unknown")}
+        )
     if sha256 and digest.hexdigest() != sha256:
-        raise Refused("The file is not the one that was announced: its hash differs.")
+        raise Refused(_("The file is not the one that was announced: its hash differs."))
     return Checked(kind, size, digest.hexdigest())
 
 
@@ -91,7 +97,7 @@ def file_create(
     """Keep an uploaded file, to be sent as `{"file": uuid}`. Raises `InvalidInput` for what the limits do not allow."""
     limit = limits.get(kind)
     if limit is None:
-        raise InvalidInput("media_type", f"There are no files of type {kind} here.", {"type": "has no file"})
+        raise _no_such_type(kind)
     try:
         checked = file_check(source, declared=declared, limit=limit)
     except Refused as refusal:
@@ -104,6 +110,11 @@ def file_create(
     return row
 
 
+def _no_such_type(kind: str) -> InvalidInput:
+    text = _("There are no files of type %(kind)s here.") % {"kind": kind}
+    return InvalidInput("media_type", text, {"type": _("has no file")})
+
+
 def file_from_link(*, url: str, kind: str, limits: Mapping[str, MediaLimit]) -> MediaFile:
     """Keep the file behind a user's link. Raises `UrlRefused` and `FetchFailed` (`config.egress`), `InvalidInput`.
 
@@ -111,7 +122,7 @@ def file_from_link(*, url: str, kind: str, limits: Mapping[str, MediaLimit]) -> 
     """
     limit = limits.get(kind)
     if limit is None:
-        raise InvalidInput("media_type", f"There are no files of type {kind} here.", {"type": "has no file"})
+        raise _no_such_type(kind)
     found = fetch(url, max_bytes=limit.max_bytes, allowed_types=limit.types, timeout=FETCH_SECONDS)
     with TemporaryFile() as source:
         source.write(found.content)
@@ -165,10 +176,12 @@ def files_guard(*, driver: Driver, content: Mapping[str, Any]) -> None:
     for name, path in {name: path for path, name in file_places(content)}.items():
         file = file_by_uuid(file_uuid=name)
         if file is None:
-            raise InvalidInput("file_not_found", "There is no such file.", {path: "does not exist"})
+            raise InvalidInput("file_not_found", _("There is no such file."), {path: _("does not exist")})
         limit = driver.media_limits.get(file.kind)
         if limit is None or file.mime_type not in limit.types or (file.size or 0) > limit.max_bytes:
-            raise InvalidInput("file_not_allowed", "The channel does not take this file.", {path: "is not possible"})
+            raise InvalidInput(
+                "file_not_allowed", _("The channel does not take this file."), {path: _("is not possible")}
+            )
 
 
 def file_by_uuid(*, file_uuid: Any) -> MediaFile | None:

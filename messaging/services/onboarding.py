@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from messaging.dispatch.channel_state import provider_url
 from messaging.drivers.base import Driver
@@ -35,8 +36,8 @@ def driver_of_network(network: str) -> Driver:
     for driver in drivers().values():
         if driver.network == network and isinstance(driver, ConnectDriver):
             return driver
-    text = f"Channels of {network} cannot be connected here."
-    raise InvalidInput("network_not_supported", text, {"type": "cannot be connected here"})
+    text = _("Channels of %(network)s cannot be connected here.") % {"network": network}
+    raise InvalidInput("network_not_supported", text, {"type": _("cannot be connected here")})
 
 
 def channel_onboard(
@@ -82,7 +83,7 @@ def address_find(*, driver: Driver, access: Access, account_id: str, external_id
     """The address that is meant: among the account's when that is known, else by itself."""
     connecting = _connecting(driver)
     if not account_id and not external_id:
-        raise InvalidInput("address_missing", "Say which address it is.", {"phoneId": "or wabaId is required"})
+        raise InvalidInput("address_missing", _("Say which address it is."), {"phoneId": _("or wabaId is required")})
     if not account_id:
         found = provider_ask(connecting.build_lookup(access, external_id), connecting.read_lookup)
         return replace(found, external_id=external_id)
@@ -97,8 +98,9 @@ def address_find(*, driver: Driver, access: Access, account_id: str, external_id
         found = provider_ask(connecting.build_lookup(access, external_id), connecting.read_lookup)
         return replace(found, external_id=external_id, account_id=account_id)
     if len(addresses) != 1:
-        listed = ", ".join(found.external_id for found in addresses[:20]) or "none"
-        text = f"This account has {len(addresses)} addresses ({listed}): name one."
+        listed = ", ".join(found.external_id for found in addresses[:20])
+        text = _("This account has %(count)s addresses: name one. %(addresses)s")
+        text = (text % {"count": len(addresses), "addresses": listed}).rstrip()
         raise InvalidInput("address_missing", text, {"phoneId": text})
     return addresses[0]
 
@@ -140,8 +142,8 @@ def channel_connect(
             with transaction.atomic():
                 Channel.objects.filter(pk=channel.pk).update(**known)
         except IntegrityError as error:
-            text = "Another channel has this id."
-            raise Conflict("reference_taken", text, {"id": "belongs to another channel"}) from error
+            text = _("Another channel has this id.")
+            raise Conflict("reference_taken", text, {"id": _("belongs to another channel")}) from error
         channel.refresh_from_db()
         templates_watch(channel=channel)
     return channel
@@ -158,14 +160,15 @@ def _reference_check(reference: str | None) -> None:
         return
     problem = ""
     if not _REFERENCE.fullmatch(reference):
-        problem = "must have 1 to 64 letters, digits, dots, dashes, underscores or colons"
+        problem = _("must have 1 to 64 letters, digits, dots, dashes, underscores or colons")
     else:
         try:
             uuid.UUID(reference)
         except ValueError:
             return
-        problem = "must not be a UUID: those are our own ids"
-    raise InvalidInput("invalid_reference", f"The id {problem}.", {"id": problem})
+        problem = _("must not be a UUID: those are our own ids")
+    text = _("The id %(problem)s.") % {"problem": problem}
+    raise InvalidInput("invalid_reference", text, {"id": problem})
 
 
 def _token_refused(error: ServiceError) -> ServiceError:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from messaging.models import Customer, SetupLink
@@ -60,13 +61,14 @@ def setup_link_create(
     """
     redirect_check(redirect_url)
     if not 1 <= hours <= HOURS_MOST:
-        raise InvalidInput("invalid_expiry", "Too long.", {"expiresInHours": f"1 to {HOURS_MOST} hours are possible"})
+        text = _("1 to %(most)s hours are possible") % {"most": HOURS_MOST}
+        raise InvalidInput("invalid_expiry", text, {"expiresInHours": text})
     if network:
         signup_network(network, is_sandbox=True)
     configured = signup_networks(is_sandbox=False)
     if not is_sandbox and not (network in configured if network else configured):
         if settings.PRODUCTION:
-            text = (
+            text = _(
                 "Meta's sign-up needs META_APP_ID, META_APP_SECRET and the dialog's configuration: META_CONFIG_ID for "
                 "WhatsApp, META_PAGE_CONFIG_ID for Messenger and Instagram."
             )
@@ -109,7 +111,7 @@ def setup_link_find(*, token: str) -> SetupLink:
     """The link of this token in the current schema, whatever its state. Raises `NotFound`."""
     link = SetupLink.objects.select_related("customer", "channel").filter(token_hash=_hash(token)).first()
     if link is None:
-        raise NotFound("setup_link_not_found", "There is no such setup link.")
+        raise NotFound("setup_link_not_found", _("There is no such setup link."))
     return link
 
 
@@ -130,7 +132,7 @@ def setup_link_revoke(*, link: SetupLink) -> None:
     )
     with transaction.atomic():
         if not open_links.update(revoked_at=now):
-            raise Conflict("setup_link_closed", "The link is used up, revoked or expired already.")
+            raise Conflict("setup_link_closed", _("The link is used up, revoked or expired already."))
         audit_record(
             action="setup_link.revoked",
             subject=link,
@@ -152,21 +154,22 @@ def redirect_check(url: str) -> None:
         parts = urlsplit(url)
         parts.port  # noqa: B018  reading it raises for a port that is none
     except ValueError:
-        parts, problem = urlsplit(""), "is no URL"
+        parts, problem = urlsplit(""), _("is no URL")
     if problem:
         pass
     elif len(url) > _URL_LENGTH or any(character <= " " or character in "\x7f\\" for character in url):
-        problem = "is too long or has characters that a URL cannot have"
+        problem = _("is too long or has characters that a URL cannot have")
     elif taken := sorted(RESULT_NAMES & {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}):
-        problem = f"must not have parameters called {', '.join(taken)}: the result is appended with these names"
+        problem = _("must not have parameters called %(names)s: the result is appended with these names")
+        problem %= {"names": ", ".join(taken)}
     elif parts.username is not None or parts.password is not None or "@" in parts.netloc:
-        problem = "must not have a user name or password"
+        problem = _("must not have a user name or password")
     elif not parts.hostname:
-        problem = "names no host"
+        problem = _("names no host")
     elif parts.scheme != "https" and not (
         parts.scheme == "http" and not settings.PRODUCTION and _is_loopback(parts.hostname)
     ):
-        problem = "must begin with https://"
+        problem = _("must begin with https://")
     if problem:
         raise InvalidInput("invalid_redirect", f"redirectUrl {problem}.", {"redirectUrl": problem})
 

@@ -61,7 +61,9 @@ def signup_begin(
     stored in the link's `error`.
     """
     if link.is_network_fixed and network != link.network:
-        raise InvalidInput("network_not_supported", "This link is for another type of channel.", {"type": "differs"})
+        raise InvalidInput(
+            "network_not_supported", _("This link is for another type of channel."), {"type": _("differs")}
+        )
     signup_network(network, is_sandbox=link.is_sandbox)
     _take(link)
     link.network, link.step, link.error = network, Step.EXCHANGE, ""
@@ -76,7 +78,7 @@ def signup_continue(*, link: SetupLink, organization: Organization, external_id:
     Raises `Conflict` setup_link_closed, setup_link_busy, setup_login_needed, `InvalidInput` for a bad choice or pin.
     """
     if pin and not (len(pin) == 6 and pin.isascii() and pin.isdigit()):
-        raise InvalidInput("invalid_pin", _("The PIN has six digits."), {"pin": "must have six digits"})
+        raise InvalidInput("invalid_pin", _("The PIN has six digits."), {"pin": _("must have six digits")})
     _take(link)
     try:
         _require_next(link, external_id)
@@ -94,7 +96,9 @@ def _require_next(link: SetupLink, external_id: str) -> None:
     if link.step == Step.EXCHANGE:
         raise Conflict("setup_login_needed", _("Log in at Meta again: its code can be used only once."))
     if external_id and external_id not in {row["external_id"] for row in link.found.get("numbers", [])}:
-        raise InvalidInput("invalid_choice", _("Choose one of those that are shown."), {"externalId": "is not offered"})
+        raise InvalidInput(
+            "invalid_choice", _("Choose one of those that are shown."), {"externalId": _("is not offered")}
+        )
 
 
 def _free(link: SetupLink) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from messaging.drivers.connecting import PAGES_DIALOG, WHATSAPP_DIALOG, ConnectDriver, Dialog
 from messaging.drivers.registry import drivers
@@ -49,6 +50,6 @@ def signup_network(network: str, *, is_sandbox: bool) -> SignupNetwork:
     """One of them. Raises `InvalidInput` network_not_supported."""
     found = signup_networks(is_sandbox=is_sandbox).get(network)
     if found is None:
-        text = f"Channels of {network} cannot be connected here."
-        raise InvalidInput("network_not_supported", text, {"type": "cannot be connected here"})
+        text = _("Channels of %(network)s cannot be connected here.") % {"network": network}
+        raise InvalidInput("network_not_supported", text, {"type": _("cannot be connected here")})
     return found

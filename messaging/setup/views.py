@@ -98,7 +98,7 @@ def setup_connect(request: HttpRequest, organization: Organization, link: SetupL
     def begin(given: dict[str, Any]) -> None:
         code = given.get("code")
         if not isinstance(code, str) or not 1 <= len(code) <= 2000:
-            raise InvalidInput("code_missing", _("Meta's answer has no code. Try again."), {"code": "is required"})
+            raise InvalidInput("code_missing", _("Meta's answer has no code. Try again."), {"code": _("is required")})
         signup_begin(
             link=link,
             organization=organization,
@@ -235,7 +235,7 @@ def _short(given: dict[str, Any], name: str) -> str:
     """A short text, "" when it is missing. Raises `InvalidInput`."""
     value = given.get(name) or ""
     if not isinstance(value, str) or len(value) > 64 or "\x00" in value:
-        raise InvalidInput("invalid_value", _("This cannot be read."), {name: "must be a short text"})
+        raise InvalidInput("invalid_value", _("This cannot be read."), {name: _("must be a short text")})
     return value
 
 

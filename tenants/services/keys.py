@@ -23,7 +23,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit.services.recording import audit_record
 from tenants.errors import Forbidden, InvalidInput
@@ -32,22 +33,22 @@ from tenants.models import ApiKey, Organization, User
 # Surface -> scope -> what it allows. One table: read by the form, the command, the views and the docs page.
 SCOPES: Final[Mapping[str, Mapping[str, str | Promise]]] = {
     ApiKey.Surface.TRANSACTIONAL: {
-        "providers:read": _("List the channels and their figures of the day"),
-        "messages:send": _("Send messages"),
-        "messages:read": _("Read the status of messages"),
-        "otp:send": _("Send one-time passwords"),
-        "otp:verify": _("Verify one-time passwords"),
+        "providers:read": gettext_lazy("List the channels and their figures of the day"),
+        "messages:send": gettext_lazy("Send messages"),
+        "messages:read": gettext_lazy("Read the status of messages"),
+        "otp:send": gettext_lazy("Send one-time passwords"),
+        "otp:verify": gettext_lazy("Verify one-time passwords"),
     },
     ApiKey.Surface.GATEWAY: {
-        "keys": _("List keys and make new ones"),
-        "channels:read": _("List the channels"),
-        "channels:write": _("Connect channels and make setup links"),
-        "customers": _("List and add customers"),
-        "messages:send": _("Send messages"),
-        "messages:read": _("Read messages, with what they say"),
-        "templates:read": _("List templates"),
-        "templates:write": _("Submit and delete templates"),
-        "webhooks": _("Manage webhooks and see their deliveries"),
+        "keys": gettext_lazy("List keys and make new ones"),
+        "channels:read": gettext_lazy("List the channels"),
+        "channels:write": gettext_lazy("Connect channels and make setup links"),
+        "customers": gettext_lazy("List and add customers"),
+        "messages:send": gettext_lazy("Send messages"),
+        "messages:read": gettext_lazy("Read messages, with what they say"),
+        "templates:read": gettext_lazy("List templates"),
+        "templates:write": gettext_lazy("Submit and delete templates"),
+        "webhooks": gettext_lazy("Manage webhooks and see their deliveries"),
     },
 }
 PREFIXES: Final[Mapping[str, str]] = {ApiKey.Surface.TRANSACTIONAL: "rf", ApiKey.Surface.GATEWAY: "iq"}
@@ -147,21 +148,29 @@ def _creation_check(
 ) -> None:
     wrong: dict[str, str] = {}
     if not 1 <= len(name.strip()) <= 80:
-        wrong["name"] = "1 to 80 characters are needed."
+        wrong["name"] = _("1 to 80 characters are needed.")
     if mode not in ApiKey.Mode.values:
-        wrong["mode"] = f"One of {', '.join(ApiKey.Mode.values)} is needed."
+        wrong["mode"] = _one_of(ApiKey.Mode.values)
     if not 1 <= rate_per_minute <= MAX_RATE_PER_MINUTE:
-        wrong["rate_per_minute"] = f"1 to {MAX_RATE_PER_MINUTE} requests per minute are possible."
+        wrong["rate_per_minute"] = _("1 to %(most)s requests per minute are possible.") % {"most": MAX_RATE_PER_MINUTE}
     if expires_at is not None and expires_at <= timezone.now():
-        wrong["expires_at"] = "The expiry is in the past."
+        wrong["expires_at"] = _("The expiry is in the past.")
     if surface not in SCOPES:
-        wrong["surface"] = f"One of {', '.join(SCOPES)} is needed."
+        wrong["surface"] = _one_of(SCOPES)
     elif not scopes:
-        wrong["scopes"] = "At least one scope is needed."
+        wrong["scopes"] = _("At least one scope is needed.")
     elif unknown := [scope for scope in scopes if scope not in SCOPES[surface]]:
-        wrong["scopes"] = f"Unknown: {', '.join(unknown)}. Known: {', '.join(SCOPES[surface])}."
+        wrong["scopes"] = _("Unknown: %(unknown)s. Known: %(known)s.") % {
+            "unknown": ", ".join(unknown),
+            "known": ", ".join(SCOPES[surface]),
+        }
     if wrong:
-        raise InvalidInput("api_key_invalid", "The key cannot be created: " + " ".join(wrong.values()), wrong)
+        text = _("The key cannot be created: %(problems)s") % {"problems": " ".join(wrong.values())}
+        raise InvalidInput("api_key_invalid", text, wrong)
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return _("One of %(names)s is needed.") % {"names": ", ".join(names)}
 
 
 def api_key_revoke(*, api_key: ApiKey) -> bool:
@@ -208,11 +217,11 @@ def _look_up(*, key_id: str, mode: str, secret: str, surface: str) -> Credential
     if not secrets.compare_digest(_hash(secret), stored) or api_key is None:
         return _unknown()
     if api_key.revoked_at is not None:
-        return Forbidden("api_key_revoked", "This API key has been revoked.")
+        return Forbidden("api_key_revoked", _("This API key has been revoked."))
     if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
         return _expired()
     if not api_key.organization.is_usable:
-        return Forbidden("organization_suspended", "This organisation is suspended: its API keys do not work.")
+        return Forbidden("organization_suspended", _("This organisation is suspended: its API keys do not work."))
     _last_used_record(api_key)
     return _snapshot(api_key)
 
@@ -260,11 +269,11 @@ def _hash(text: str) -> str:
 
 
 def _unknown() -> Forbidden:
-    return Forbidden("api_key_unknown", "This API key is not known here.")
+    return Forbidden("api_key_unknown", _("This API key is not known here."))
 
 
 def _expired() -> Forbidden:
-    return Forbidden("api_key_expired", "This API key has expired.")
+    return Forbidden("api_key_expired", _("This API key has expired."))
 
 
 class _Cache:

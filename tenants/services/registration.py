@@ -152,7 +152,7 @@ def account_by_password(
         text = _("Name one of: %(names)s.") % {
             "names": ", ".join(str(organization.uuid) for organization in allowed[:20])
         }
-        raise InvalidInput("account_ambiguous", "You belong to several accounts. " + text, {"accountId": text})
+        raise InvalidInput("account_ambiguous", _("You belong to several accounts.") + f" {text}", {"accountId": text})
     return user, allowed[0]
 
 

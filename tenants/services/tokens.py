@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audit.services.recording import audit_record
 from tenants.errors import Forbidden
@@ -83,7 +84,7 @@ def token_authenticate(plain: str) -> Bearer:
     stored = token.secret_hash if token else "0" * 64
     is_right = secrets.compare_digest(_hash(found[2] if found else ""), stored)
     if token is None or not is_right or token.expires_at <= timezone.now() or not _is_usable(token.membership):
-        raise Forbidden("token_unknown", "This token does not work here.")
+        raise Forbidden("token_unknown", _("This token does not work here."))
     _last_used_record(token)
     return _bearer(token)
 

@@ -21,6 +21,7 @@ from config.admin_base import BigTableAdmin, HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_site
+from config.reasons import reason_said
 from tenants.errors import ServiceError
 from webhooks_app.admin.delivery_filters import EndpointFilter, StatusFilter
 from webhooks_app.models import Attempt, Delivery
@@ -54,7 +55,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery], ReadOnlyAdmin[Delivery], BigTableAdm
                     "event_type",
                     "status_label",
                     "answer",
-                    "error",
+                    "why",
                     "attempts",
                     "due_at",
                     "finished_at",
@@ -97,7 +98,13 @@ class DeliveryAdmin(HistoryAdmin[Delivery], ReadOnlyAdmin[Delivery], BigTableAdm
 
     @display(description=gettext_lazy("error"))
     def error_head(self, obj: Delivery) -> str:
-        return format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', obj.error) if obj.error else ""
+        if not obj.error:
+            return ""
+        return format_html('<span class="gr-clip gr-short" title="{0}">{0}</span>', reason_said(obj.error))
+
+    @display(description=gettext_lazy("error"))
+    def why(self, obj: Delivery) -> str:
+        return reason_said(obj.error) or "–"
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         delivery: Delivery = context["original"]

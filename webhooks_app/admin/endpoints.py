@@ -23,6 +23,7 @@ from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, posted
 from config.admin_sites import organization_site
+from config.reasons import reason_said
 from webhooks_app.admin.endpoint_forms import EndpointCreateForm, EndpointForm, ReplayForm, RotateForm
 from webhooks_app.catalogue import Surface
 from webhooks_app.models import Endpoint, Replay
@@ -51,7 +52,7 @@ class EndpointAdmin(HistoryAdmin[Endpoint], ReadOnlyAdmin[Endpoint]):
     search_fields = ("name", "url")
     search_help_text = gettext_lazy("Name or address")
     fieldsets = (
-        (None, {"fields": ("name", "state", "disabled_reason", "url", "format", "event_list", "created_at")}),
+        (None, {"fields": ("name", "state", "why_off", "url", "format", "event_list", "created_at")}),
         (gettext_lazy("Figures"), {"fields": ("figures", "latency", "by_event", "last", "failing_since")}),
         (
             gettext_lazy("Settings"),
@@ -91,6 +92,10 @@ class EndpointAdmin(HistoryAdmin[Endpoint], ReadOnlyAdmin[Endpoint]):
         if found is not None:
             found.stats = endpoints_stats(endpoints=[found])[found.pk]  # type: ignore[attr-defined]
         return found
+
+    @display(description=gettext_lazy("switched off because"))
+    def why_off(self, obj: Endpoint) -> str:
+        return reason_said(obj.disabled_reason) or "–"
 
     @display(description=gettext_lazy("state"), label=STATE_COLOURS)
     def state(self, obj: Endpoint) -> tuple[str, str]:
@@ -224,7 +229,7 @@ class EndpointAdmin(HistoryAdmin[Endpoint], ReadOnlyAdmin[Endpoint]):
                 back=back,
             )
         done = endpoint_test(endpoint_id=endpoint.pk)
-        words = {"code": done.status_code, "ms": done.latency_ms, "error": done.error}
+        words = {"code": done.status_code, "ms": done.latency_ms, "error": reason_said(done.error)}
         if done.succeeded:
             messages.success(request, _("It answered with HTTP %(code)s after %(ms)s ms.") % words)
         else:

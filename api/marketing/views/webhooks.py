@@ -16,6 +16,7 @@ from api.marketing.inputs.webhooks import LogsQuery, WebhookChange, WebhookInput
 from api.marketing.outputs.answers import Nothing
 from api.marketing.outputs.webhooks import DeliveryLog, EventCount, StatsData, TestData, WebhookRow
 from api.marketing.pagination import PageQuery, page_of
+from config.reasons import reason_said
 from webhooks_app.catalogue import Surface, surface_name
 from webhooks_app.models import Delivery
 from webhooks_app.models import Endpoint as Webhook
@@ -200,7 +201,7 @@ class WebhookTestView(Endpoint):
             status_code=tested.status_code,
             response_time_ms=tested.latency_ms,
             response=tested.response_head,
-            error=tested.error or None,
+            error=reason_said(tested.error) or None,
         )
         return answer(data, message=_("Webhook test delivered") if tested.succeeded else _("Webhook test failed"))
 
@@ -291,7 +292,7 @@ def _row(webhook: Webhook, *, secret: str | None = None, logs: list[DeliveryLog]
         retry_limit=webhook.retry_limit,
         timeout=webhook.timeout,
         is_active=webhook.is_active,
-        disabled_reason=webhook.disabled_reason or None,
+        disabled_reason=reason_said(webhook.disabled_reason) or None,
         last_triggered_at=max(times) if times else None,
         created_at=webhook.created_at,
         secret=secret,
@@ -316,7 +317,7 @@ def _logs(deliveries: list[Delivery]) -> list[DeliveryLog]:
             status_code=delivery.status_code,
             attempts=delivery.attempts,
             response_time_ms=delivery.latency_ms,
-            error=delivery.error or None,
+            error=reason_said(delivery.error) or None,
             payload=payloads[delivery.pk],
             triggered_at=delivery.created_at,
             finished_at=delivery.finished_at,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
+from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import (
     AddressKind,
@@ -98,7 +99,7 @@ class ChatDriver(Driver, ProfileDriver):
         if content.get("tag") != chat_content.HUMAN_AGENT:
             return self.service_window
         if not config.get("human_agent"):
-            raise ContentError({"tag": "is not allowed for this channel: Meta must approve the feature first"})
+            raise ContentError({"tag": _("is not allowed for this channel: Meta must approve the feature first")})
         return AGENT_WINDOW
 
     def written_by_person(self, content: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:

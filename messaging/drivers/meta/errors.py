@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import Ambiguous, HttpResponse, Scope, SendError
 
@@ -143,7 +144,11 @@ def _without_envelope(response: HttpResponse) -> SendError | Ambiguous:
     if response.status == 429:
         after = _number(response.headers.get("retry-after"))
         return SendError(
-            "http_429", "Meta asks for fewer calls.", retryable=True, scope=Scope.CHANNEL, retry_after=float(after or 5)
+            "http_429",
+            _("Meta asks for fewer calls."),
+            retryable=True,
+            scope=Scope.CHANNEL,
+            retry_after=float(after or 5),
         )
     if 400 <= response.status < 500 and response.status not in {408, 425}:
         return SendError(

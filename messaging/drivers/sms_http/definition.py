@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import re2
+from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import ContentError, Scope, SendError
+from messaging.drivers.problems import Reason
 
 PRESETS: Final = Path(__file__).parent / "presets"
 DEFAULT_PRESET: Final = "json"
@@ -31,6 +33,8 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,60}")
 _STATUSES: Final = frozenset({"", "sent", "delivered", "failed"})
 _TEXT_LENGTH: Final = 500
 _ENTRIES: Final = 200
+_ONE_OF: Final = _("must be one of: %(choices)s")
+_UNKNOWN: Final = _("is unknown; there are %(known)s")
 _SECTIONS: Final = frozenset({"label", "help", "send", "answer", "errors", "reports", "incoming", "callback_answer"})
 _SEND: Final = frozenset({"method", "body", "auth", "headers", "query", "fields", "coding"})
 
@@ -164,7 +168,7 @@ def preset_definition(name: str) -> Definition:
 def definition_of(preset: str, changes: Mapping[str, Any]) -> Definition:
     """The preset with a channel's changes: sections are merged key by key. Raises `ContentError`."""
     if preset not in presets():
-        raise ContentError({"preset": f"must be one of: {', '.join(presets())}"})
+        raise ContentError({"preset": Reason(_ONE_OF, choices=", ".join(presets()))})
     if not changes:
         return preset_definition(preset)
     return _Reader().read(_merged(presets()[preset], changes, depth=2))
@@ -195,7 +199,7 @@ class _Reader:
         headers |= self._templates(send, "headers")
         for name, template in headers.items():
             if not _HEADER.fullmatch(name) or any(ord(char) < 32 for part in template.parts for char in part):
-                self._add("send.headers", f"{name[:60]!r} cannot be a header")
+                self._add("send.headers", _("%(name)s cannot be a header"), name=repr(name[:60]))
         finders = {name: self._finder(answer, name) for name in ("success", "message_id", "error_code", "error_text")}
         definition = Definition(
             label=str(raw.get("label") or ""),
@@ -218,40 +222,41 @@ class _Reader:
             names=frozenset(self.names),
         )
         if not {"to", "to_plus", "to_00"} & self.names or "text" not in self.names:
-            self._add("send", "must pass on {to} and {text} somewhere")
+            self._add("send", _("must pass on {to} and {text} somewhere"))
         if self.problems:
             raise ContentError(self.problems)
         return definition
 
-    def _add(self, path: str, reason: str) -> None:
-        self.problems.setdefault(f"definition.{path}", reason)
+    def _add(self, path: str, reason: str, **values: object) -> None:
+        self.problems.setdefault(f"definition.{path}", Reason(reason, **values))
 
     def _known(self, raw: Mapping[str, Any], names: frozenset[str], path: str) -> None:
         for name in set(raw) - names:
-            self.problems[f"{path}.{name}"] = f"is unknown; there are {', '.join(sorted(names))}"
+            self.problems[f"{path}.{name}"] = Reason(_UNKNOWN, known=", ".join(sorted(names)))
 
     def _section(self, raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         value = raw.get(name, {})
         if isinstance(value, Mapping):
             return value
-        self._add(name, "must be an object")
+        self._add(name, _("must be an object"))
         return {}
 
     def _choice(self, owner: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str:
         value = owner.get(name, allowed[0])
         if value not in allowed:
-            self._add(f"send.{name}", f"must be one of: {', '.join(allowed)}")
+            self._add(f"send.{name}", _ONE_OF, choices=", ".join(allowed))
             return allowed[0]
         return str(value)
 
     def _template(self, value: Any, path: str) -> Template:
         if not isinstance(value, str) or len(value) > _TEXT_LENGTH:
-            self._add(path, f"must be a text of at most {_TEXT_LENGTH} characters")
+            self._add(path, _("must be a text of at most %(most)s characters"), most=_TEXT_LENGTH)
             return Template(("",))
         parts = _PLACEHOLDER.split(value)
         unknown = set(parts[1::2]) - PLACEHOLDERS
         if unknown:
-            self._add(path, f"{{{min(unknown)}}} is unknown; there are {', '.join(sorted(PLACEHOLDERS))}")
+            reason = _("%(name)s is unknown; there are %(known)s")
+            self._add(path, reason, name=f"{{{min(unknown)}}}", known=", ".join(sorted(PLACEHOLDERS)))
             return Template(("",))
         self.names.update(parts[1::2])
         return Template(tuple(parts))
@@ -259,7 +264,7 @@ class _Reader:
     def _templates(self, owner: Mapping[str, Any], name: str) -> dict[str, Template]:
         value = owner.get(name, {})
         if not isinstance(value, Mapping) or len(value) > _ENTRIES:
-            self._add(f"send.{name}", "must be an object")
+            self._add(f"send.{name}", _("must be an object"))
             return {}
         return {
             str(key): self._template(entry, f"send.{name}.{key}") for key, entry in value.items() if entry is not None
@@ -267,7 +272,7 @@ class _Reader:
 
     def _fields(self, value: Any, path: str, depth: int) -> Any:
         if depth > 5:
-            self._add(path, "is nested too deeply")
+            self._add(path, _("is nested too deeply"))
             return None
         if isinstance(value, str):
             return self._template(value, path)
@@ -286,11 +291,11 @@ class _Reader:
             self.names.update({"username", "password"} if kind == "basic" else ())
             return str(kind), {}, {}
         if kind not in ("header", "query"):
-            self._add("send.auth.type", "must be one of: none, basic, header, query")
+            self._add("send.auth.type", _ONE_OF, choices="none, basic, header, query")
             return "none", {}, {}
         name, template = str(auth.get("name") or ""), self._template(auth.get("value"), "send.auth.value")
         if not name:
-            self._add("send.auth.name", "is required")
+            self._add("send.auth.name", _("is required"))
         entry = {name: template}
         return str(kind), entry if kind == "header" else {}, entry if kind == "query" else {}
 
@@ -300,11 +305,11 @@ class _Reader:
             return None
         given = [key for key in ("path", "pattern") if isinstance(raw, Mapping) and isinstance(raw.get(key), str)]
         if len(given) != 1 or not raw[given[0]] or len(raw[given[0]]) > _TEXT_LENGTH:
-            self._add(path, "needs either path or pattern, a text")
+            self._add(path, _("needs either path or pattern, a text"))
             return None
         equals = raw.get("equals", [])
         if not isinstance(equals, list):
-            self._add(f"{path}.equals", "must be a list")
+            self._add(f"{path}.equals", _("must be a list"))
             equals = []
         wanted = frozenset(text for value in equals if (text := value_text(value)) is not None)
         if given == ["path"]:
@@ -312,20 +317,20 @@ class _Reader:
         try:
             return Finder(pattern=_pattern(raw["pattern"]), equals=wanted)
         except re2.error as error:
-            self._add(f"{path}.pattern", f"is no regular expression (RE2): {_words(error)}")
+            self._add(f"{path}.pattern", _("is no regular expression (RE2): %(error)s"), error=_words(error))
             return None
 
     def _errors(self, raw: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         table = self._section(raw, "errors")
         for code, entry in table.items():
-            for problem in _error_problems(entry):
-                self._add(f"errors.{code}", problem)
+            for reason, values in _error_problems(entry):
+                self._add(f"errors.{code}", reason, **values)
         return dict(table)
 
     def _words(self, owner: Mapping[str, Any], name: str, path: str) -> dict[str, str]:
         value = owner.get(name, {})
         if not isinstance(value, Mapping) or not all(isinstance(entry, str) for entry in value.values()):
-            self._add(path, "must be an object of texts")
+            self._add(path, _("must be an object of texts"))
             return {}
         return dict(value)
 
@@ -333,12 +338,12 @@ class _Reader:
         section = self._section(raw, name)
         for key, value in section.items():
             if key != "statuses" and not isinstance(value, str):
-                self._add(f"{name}.{key}", "must be the name of a parameter, or a dotted path")
+                self._add(f"{name}.{key}", _("must be the name of a parameter, or a dotted path"))
         statuses = section.get("statuses", {})
         if not isinstance(statuses, Mapping) or not all(
             isinstance(value, str) and value in _STATUSES for value in statuses.values()
         ):
-            self._add(f"{name}.statuses", 'must map to sent, delivered, failed or "" (to be ignored)')
+            self._add(f"{name}.statuses", _('must map to sent, delivered, failed or "" (to be ignored)'))
         return section
 
 
@@ -354,20 +359,21 @@ def _words(error: Exception) -> str:
     return (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text))[:200]
 
 
-def _error_problems(entry: Any) -> Iterator[str]:
+def _error_problems(entry: Any) -> Iterator[tuple[str, dict[str, object]]]:
+    """What is wrong with an entry of the error table: (reason, the values in it)."""
     if not isinstance(entry, Mapping):
-        yield "must be an object"
+        yield _("must be an object"), {}
         return
     flags, numbers = ("retryable", "pauses", "opt_out"), ("retry_after", "max_retries")
     if set(entry) - {"reason", "scope", *flags, *numbers}:
-        yield f"has only reason, scope, {', '.join((*flags, *numbers))}"
+        yield _("has only %(names)s"), {"names": ", ".join(("reason", "scope", *flags, *numbers))}
     if not isinstance(entry.get("reason", ""), str):
-        yield "reason must be a text"
+        yield _("%(name)s must be a text"), {"name": "reason"}
     if entry.get("scope", "message") not in tuple(Scope):
-        yield f"scope must be one of: {', '.join(Scope)}"
+        yield _("%(name)s must be one of: %(choices)s"), {"name": "scope", "choices": ", ".join(Scope)}
     if any(not isinstance(entry.get(name, False), bool) for name in flags):
-        yield f"{', '.join(flags)} must be true or false"
+        yield _("%(name)s must be true or false"), {"name": ", ".join(flags)}
     for name in numbers:
         value = entry.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
-            yield f"{name} must be a number of at most 86400"
+            yield _("%(name)s must be a number of at most %(most)s"), {"name": name, "most": 86_400}

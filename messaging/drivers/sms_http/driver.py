@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
+from django.utils.translation import gettext_noop as _
+
 from messaging.drivers.base import (
     PHONE,
     AddressKind,
@@ -182,7 +184,7 @@ def _definition(config: Mapping[str, Any]) -> Definition:
     """The definition of a channel's settings. Raises `ContentError`."""
     changes = config.get("definition") or {}
     if not isinstance(changes, Mapping):
-        raise ContentError({"definition": "must be a JSON object"})
+        raise ContentError({"definition": _("must be a JSON object")})
     return _known(str(config.get("preset") or DEFAULT_PRESET), json.dumps(changes, sort_keys=True))
 
 

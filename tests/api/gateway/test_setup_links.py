@@ -383,16 +383,6 @@ def test_what_meta_refuses_is_said_in_the_language_of_the_reader(
     assert "said: The access token has expired. Enter a new one." in Page(link).open().content.decode()
 
 
-def test_every_refusal_that_can_stop_a_sign_up_has_words_to_be_translated() -> None:
-    from config.reasons import REASONS
-    from messaging.drivers.meta import chat_errors
-    from messaging.drivers.whatsapp_cloud import errors
-
-    possible = {0, 2, 4, 33, 190, 613, *range(133000, 133020)} - {133010}
-    rules = [*errors.RULES.items(), *chat_errors.RULES.items()]
-    assert {rule.reason for (code, _subcode), rule in rules if code in possible} - set(REASONS) == set()
-
-
 def test_a_click_that_saw_an_older_state_goes_on_from_the_present_one(
     make_link: Any, provider: Any, vendor: Vendor, organization: Any
 ) -> None:
