@@ -20,7 +20,8 @@ from contacts.imports.staging import staged
 
 # About a second of the database's time, and some 20 MB for each of the three chunks that may be held at once.
 CHUNK: Final = 20_000
-_PATIENCE_SECONDS: Final = 0.0002
+# How long a thread may keep the interpreter while others wait: during an import, and else.
+_SHORT_TURN, _USUAL_TURN = 0.0002, sys.getswitchinterval()
 # Groups are made by name: a column of e-mail addresses taken for groups must not make a million of them.
 MAX_GROUPS: Final = 2_000
 
@@ -108,7 +109,6 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
     """
     ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(maxsize=1)
     over = threading.Event()
-    patience = sys.getswitchinterval()
     language = translation.get_language()
 
     def put(item: Chunk | BaseException | None) -> bool:
@@ -141,11 +141,11 @@ def read_ahead(source: ChunkReader) -> Iterator[Iterator[Chunk]]:
     thread = threading.Thread(target=read, name="import-rows", daemon=True)
     thread.start()
     # The database's answers are read by a thread that otherwise waits 5 ms for its turn, several times a statement.
-    sys.setswitchinterval(_PATIENCE_SECONDS)
+    sys.setswitchinterval(_SHORT_TURN)
     try:
         yield taken()
     finally:
-        sys.setswitchinterval(patience)
+        sys.setswitchinterval(_USUAL_TURN)
         over.set()
         source.stop()
         thread.join()
