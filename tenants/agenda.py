@@ -25,6 +25,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from django_tenants.utils import get_public_schema_name, schema_context
 
+from tenants.errors import ServiceError
 from tenants.models import AgendaItem
 
 log = structlog.get_logger(__name__)
@@ -197,6 +198,11 @@ def run_item(item_id: int, schema: str, kind: str, key: str, fence: int) -> None
             else:
                 with schema_context(schema):
                     next_at = handler(schema, key)
+    except ServiceError as error:
+        # Not a fault of ours: a provider is away, a plan's limit is reached.
+        log.warning("agenda_item_refused", schema=schema, kind=kind, key=key, code=error.code, reason=error.message)
+        _item_failed(started, f"{error.code}: {error}")
+        return
     except Exception as error:
         log.exception("agenda_item_failed", schema=schema, kind=kind, key=key)
         _item_failed(started, f"{type(error).__name__}: {error}")

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, connections
 
 import tenants.agenda as agenda
+from tenants.errors import Conflict
 from tenants.models import AgendaItem
 
 
@@ -72,6 +73,19 @@ def test_one_that_wants_to_go_on_at_once_is_queued_without_a_tick(organization, 
     agenda.run_item(*queued[1])
     assert len(queued) == 2
     assert not agenda._items_lease(100)
+
+
+def test_a_refusal_is_tried_again_and_told_without_a_traceback(organization, monkeypatch, caplog):
+    def refused(schema: str, key: str) -> None:
+        raise Conflict("provider_unreachable", "The provider did not answer.")
+
+    monkeypatch.setitem(agenda._handlers, "probe", refused)
+    agenda.agenda_put(schema=organization.schema_name, kind="probe", key="one", due_at=past())
+    assert run_what_is_leased() == 1
+    item = AgendaItem.objects.get(kind="probe")
+    assert item.last_error == "provider_unreachable: The provider did not answer."
+    assert item.leased_until is None and item.due_at > now()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_putting_an_item_again_moves_it(organization, handled):
