@@ -21,7 +21,7 @@ def main() -> int:
         django.setup()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("demo_data", verbosity=0)
-        # Nothing is collected here, each process finds the files where they are; but it warns when the folder is missing.
+        # Nothing is collected here: processes find the files where they are, but warn when the folder is missing.
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     except ImproperlyConfigured as error:
         sys.stderr.write(f"configuration: {error}\n")
