@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
-from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import (
     AddressKind,
@@ -31,6 +30,7 @@ from messaging.drivers.meta.chat_errors import ERRORS, SENT_ALTHOUGH
 from messaging.drivers.meta.errors import error_codes, error_envelope
 from messaging.drivers.meta.graph import SECRET_FIELDS, authorization, graph_url, json_post
 from messaging.drivers.profiles import ProfileDriver
+from messaging.drivers.texts import marked as _
 
 # Meta: with the tag HUMAN_AGENT a person may answer for seven days.
 AGENT_WINDOW: Final = timedelta(days=7)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from django.utils.translation import gettext_noop as _
-
 from messaging.drivers.base import Scope
 from messaging.drivers.meta.errors import ErrorTable, Rule, never, pause, retry
+from messaging.drivers.texts import marked as _
 
 _TOKEN = pause(_("The access token is invalid or has expired. Enter a new one."))
 _PERMISSION = pause(_("The access token may not send for this page or account. Check its permissions."), detailed=True)

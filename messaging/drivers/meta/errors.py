@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import Ambiguous, HttpResponse, Scope, SendError
+from messaging.drivers.texts import marked as _
 
 # error_reason is a column of 500 characters.
 _REASON_LENGTH: Final = 480

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import re2
-from django.utils.translation import gettext_noop as _
 
 from messaging.drivers.base import ContentError, Scope, SendError
 from messaging.drivers.problems import Reason
+from messaging.drivers.texts import marked as _
 
 PRESETS: Final = Path(__file__).parent / "presets"
 DEFAULT_PRESET: Final = "json"

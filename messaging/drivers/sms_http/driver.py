@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
-from django.utils.translation import gettext_noop as _
-
 from messaging.drivers.base import (
     PHONE,
     AddressKind,
@@ -36,6 +34,7 @@ from messaging.drivers.sms_http.definition import (
     presets,
 )
 from messaging.drivers.sms_http.request import request_of
+from messaging.drivers.texts import marked as _
 from messaging.sms_text import text_cost
 
 # What networks and phones join without trouble; ten are 1,530 plain characters or 670 others.
