@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bench.platform_access import control, phone_numbers, resident_mib, wait_for
-from bench.table import Row, percentile
+from bench.table import Row, fullest_second, percentile
 from config.stack.instance import Instance
 
 CONCURRENCY = 400
@@ -149,11 +149,7 @@ def rows_pacing(instance: Instance, organization: Any, *, seconds: int = 20) -> 
     wait_for(lambda: _sends(instance, channel) == count, seconds=seconds * 3)
     sends = control(instance, "GET", f"ledger?phone_number_id={channel.external_id}&limit={count}")["sends"]
     times = sorted(send["at"] for send in sends)
-    fullest, first = 0, 0
-    for index, at in enumerate(times):
-        while times[first] <= at - 1.0:
-            first += 1
-        fullest = max(fullest, index - first + 1)
+    fullest = fullest_second(times)
     average = (count - 1) / (times[-1] - times[0])
     return [
         Row("pacing at 80/s: most in any second", f"{fullest}", "<= 80", fullest <= 80),

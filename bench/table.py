@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,14 @@ def percentile(values: list[float], share: float) -> float:
     """The value below which `share` (0 to 1) of `values` lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def fullest_second(times: Sequence[float]) -> int:
+    """The largest number of moments within one second (half-open)."""
+    ordered = sorted(times)
+    fullest, first = 0, 0
+    for index, at in enumerate(ordered):
+        while ordered[first] <= at - 1.0:
+            first += 1
+        fullest = max(fullest, index - first + 1)
+    return fullest

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
 
 from bench.engine import queue_messages
 from bench.faults.scene import LoadedChannel, Scene, poll
 from bench.platform_access import control
-from bench.table import Row
+from bench.table import Row, fullest_second
 
 WORKERS = 8
 RATE = 80
@@ -45,17 +44,6 @@ def rows_pacing(scene: Scene, *, seed: int) -> list[Row]:
         ),
         Row("the same: messages at the provider", f"{arrived:,}", f"{count:,}", arrived == count),
     ]
-
-
-def fullest_second(times: Sequence[float]) -> int:
-    """The largest number of moments within one second (half-open)."""
-    ordered = sorted(times)
-    fullest, first = 0, 0
-    for index, at in enumerate(ordered):
-        while ordered[first] <= at - 1.0:
-            first += 1
-        fullest = max(fullest, index - first + 1)
-    return fullest
 
 
 def queue(scene: Scene, channel: LoadedChannel, count: int) -> None:

@@ -14,6 +14,7 @@ import orjson
 import structlog
 from django.conf import settings
 
+from config.egress import PinnedUrl
 from messaging.dispatch.channel_state import ChannelState, channel_state
 from messaging.dispatch.congestion import Congestion
 from messaging.dispatch.files import FileResolver
@@ -33,7 +34,7 @@ from messaging.dispatch.pacing import Pacer
 from messaging.dispatch.store import DATABASE_AWAY, Store
 from messaging.dispatch.together import stale_after
 from messaging.dispatch.transport import NotSent, Transport
-from messaging.drivers.base import Ambiguous, Outgoing, SendError
+from messaging.drivers.base import Ambiguous, Driver, HttpRequest, Outgoing, SendError
 from messaging.media.references import MARK
 from tenants.lanes.database import LaneDatabase
 
@@ -89,8 +90,9 @@ class Lane:
         self._told = False
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        # Claimed messages whose result is not known yet.
+        # Claimed messages whose result is not known yet, and how many of them have left.
         self._open = 0
+        self._under_way = 0
         self._results: list[Result] = []
         self._settled_at = 0.0
         self._channel: ChannelState
@@ -159,12 +161,11 @@ class Lane:
     async def _pump(self) -> str:
         """Send until nothing is left. Returns worked, nothing, paused or capped; the last results wait for the end."""
         taken, rows = self._lease.taken, self._lease.taken.rows
-        self._pacer = Pacer(0, [])
+        self._pacer = Pacer(0, taken.pace)
         if taken.channel is not None:
             self._know(taken.channel)
         else:
             await self._load()
-        self._pacer = Pacer(self._channel.rate, taken.sent)
         if taken.was_abandoned or taken.has_due:
             await self._recover()
             await self._take_up()
@@ -211,7 +212,7 @@ class Lane:
     def _room(self) -> int:
         """How many to claim now; 0 until a fair share of the requests under way has been answered."""
         batch = self._pacer.batch_size(settings.DISPATCH_BATCH)
-        if self._pacer.is_limited and self._open >= batch:
+        if self._pacer.is_limited and self._open - self._under_way >= batch:
             return 0
         most = self._congestion.limit
         room = min(batch, most - self._open)
@@ -244,6 +245,7 @@ class Lane:
 
     def _know(self, channel: ChannelState) -> None:
         self._channel, self._loaded_at = channel, time.monotonic()
+        self._pacer.set_rate(channel.rate)
         self._lease.remember(channel)
 
     async def _recover(self) -> None:
@@ -292,33 +294,19 @@ class Lane:
         self._open += len(rows)
 
     async def _send(self, row: tuple[Any, ...]) -> None:
-        message_id, uuid, address, content, _, attempts, reply_to, expires_at, held = row
-        if held is not None:
-            result = result_suppressed(message_id=message_id, scope=held)
-        else:
-            departure = await self._pacer.turn()
-            if expires_at is not None and expires_at <= time.time():
-                result = result_expired(message_id=message_id)
-            else:
-                result = await self._exchange(message_id, uuid, address, content, attempts, reply_to)
-            self._pacer.answered(departure)
+        message_id, *_, held = row
+        result = result_suppressed(message_id=message_id, scope=held) if held is not None else await self._sent(row)
         self._results.append(result)
         self._open -= 1
         if not self._open or len(self._results) == 1 or len(self._results) >= SETTLE_AT:
             self._work.set()
 
-    async def _exchange(
-        self, message_id: int, uuid: str, address: str, content: str, attempts: int, reply_to: str
-    ) -> Result:
+    async def _sent(self, row: tuple[Any, ...]) -> Result:
+        """Prepare the message, let it leave in its turn, and tell what became of it."""
+        message_id, uuid, address, content, _, attempts, reply_to, expires_at, _ = row
         driver = self._channel.driver
         try:
-            kind = driver.address_kind_of(address)
-            parsed = orjson.loads(content)
-            if MARK in content:
-                parsed = await self._files.resolve(driver, self._channel.info, parsed)
-            request = driver.build_send(self._channel.info, Outgoing(uuid, address, parsed, kind, reply_to))
-            gateway = self._channel.gateway
-            pinned = None if gateway is None else await gateway_pin(gateway)
+            request, pinned = await self._prepared(driver, uuid, address, content, reply_to)
         except SendError as error:
             return result_refused(message_id=message_id, address=address, attempts=attempts, error=error)
         except Exception as error:
@@ -326,21 +314,42 @@ class Lane:
             log.exception("message_not_prepared", schema=self.schema, message=uuid)
             refusal = SendError("internal", f"The message could not be prepared ({type(error).__name__}).")
             return result_refused(message_id=message_id, address="", attempts=attempts, error=refusal)
-        window = settings.IN_DOUBT_WINDOW_SECONDS
-        left_at = time.time()
+        departure = await self._pacer.turn()
+        self._under_way += 1
         try:
+            if expires_at is not None and expires_at <= departure.left_at:
+                departure.never_left = True
+                return result_expired(message_id=message_id)
             response = await self._transport.send(request, pinned)
-            return result_sent(message_id=message_id, sent=driver.read_send(response), at=left_at)
+            sent = driver.read_send(response)
+            departure.was_taken = True
+            return result_sent(message_id=message_id, sent=sent, at=departure.left_at)
         except NotSent:
+            departure.never_left = True
             return result_unsent(message_id=message_id, attempts=attempts)
         except SendError as error:
             return result_refused(message_id=message_id, address=address, attempts=attempts, error=error)
         except Ambiguous as doubt:
-            return result_in_doubt(message_id=message_id, window=window, why=str(doubt))
+            return result_in_doubt(message_id=message_id, window=settings.IN_DOUBT_WINDOW_SECONDS, why=str(doubt))
         except Exception as error:
             # The request has left, so an answer that we cannot read is a doubt and not a failure.
             log.exception("answer_not_read", schema=self.schema, message=uuid)
-            return result_in_doubt(message_id=message_id, window=window, why=f"Unreadable answer: {error}")
+            why = f"Unreadable answer: {error}"
+            return result_in_doubt(message_id=message_id, window=settings.IN_DOUBT_WINDOW_SECONDS, why=why)
+        finally:
+            self._under_way -= 1
+            self._pacer.ended(departure)
+
+    async def _prepared(
+        self, driver: Driver, uuid: str, address: str, content: str, reply_to: str
+    ) -> tuple[HttpRequest, PinnedUrl | None]:
+        """The request, with files where the provider can have them, and the checked address of a gateway."""
+        info, gateway = self._channel.info, self._channel.gateway
+        parsed = orjson.loads(content)
+        if MARK in content:
+            parsed = await self._files.resolve(driver, info, parsed)
+        outgoing = Outgoing(uuid, address, parsed, driver.address_kind_of(address), reply_to)
+        return driver.build_send(info, outgoing), None if gateway is None else await gateway_pin(gateway)
 
     # -- settling ------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from messaging.dispatch.channel_state import ChannelState, next_utc_day
 from messaging.dispatch.health import HealthNotes
 from messaging.dispatch.memory import Known, Memory
 from messaging.dispatch.outcomes import Result
-from messaging.dispatch.pacing import Pacer
+from messaging.dispatch.pacing import Pace, Pacer
 from messaging.dispatch.store import DATABASE_AWAY, Store
 from messaging.dispatch.together import Ask
 
@@ -47,7 +47,7 @@ class Taken:
 
     lane: int
     fence: int
-    sent: list[list[float]]
+    pace: Pace
     idle_since: float
     was_abandoned: bool
     has_due: bool
@@ -116,7 +116,7 @@ class Lease:
         self.taken = Taken(
             lane,
             fence,
-            state.get("sent", []),
+            Pace.of(state),
             state.get("idle_since", 0.0),
             was_abandoned,
             has_due,
@@ -155,7 +155,7 @@ class Lease:
         """
         look_again, idle_since = self._next_look(outcome, is_stopping)
         await self.note_health(outcome)
-        state = {"sent": pacer.state(), "idle_since": idle_since, "health": self.taken.health.state()}
+        state = {**pacer.pace().state(), "idle_since": idle_since, "health": self.taken.health.state()}
         release = {
             "channel": self._store.channel_id,
             "lane": self.taken.lane,

@@ -3,66 +3,105 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
+import heapq
+import math
 import time
-from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-# The window is longer than a second, so that 45 ms of jitter on the way cannot squeeze rate + 1 sends into one: 80 per
-# 1.045 s are 76.5 a second.
-WINDOW = 1.045
+# The window is longer than a second, because the quickest answer known may not be the quickest possible: 80 per 1.025 s
+# are 78 a second.
+WINDOW = 1.025
 # A late sender may catch up by this much; more would be a burst.
 CATCH_UP = 0.1
-# An answer this much later than usual means that the request was held up on the way and arrived late.
-LATE_BEYOND = 0.05
-# While nothing is answered at all, requests may be piling up on the way: departures wait, but not longer than this.
-STALL_PATIENCE = 2.0
 RECOVERY_SECONDS = 10.0
 # Messages per second: the least that a rate error of the provider leaves a channel without a limit of its own.
 MINIMUM_LEARNED = 50.0
 _BUCKET = 0.05
-_LATENCIES = 50
+# While nothing but answers can open the window, it is looked at this often.
+_LOOK = 0.01
+# The quickest answer of the last 10 to 20 seconds counts, and none before there were so many: the first ones of a
+# process take longer.
+_QUICKEST_SECONDS = 10.0
+_ENOUGH = 50
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Departure:
-    """One send: when it left, and when it arrived as far as its answer tells (None: not answered yet)."""
+    """One send that was let out at `left_at`.
 
-    number: int
+    Whoever sends notes what became of it: `was_taken` by the provider, or `never_left` after all.
+    """
+
     left_at: float
-    arrived_at: float | None = None
+    is_paced: bool = True
+    was_taken: bool = False
+    never_left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the next owner of a lane must know.
+
+    `counted`: until when earlier sends count, as (moment, how many) in steps of 50 ms. `quickest`: the seconds of
+    the quickest answer, None while that is not known.
+    """
+
+    counted: tuple[tuple[float, int], ...] = ()
+    quickest: float | None = None
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Self:
+        """From a lane's `state`."""
+        pace = state.get("pace", {})
+        return cls(tuple((until, count) for until, count in pace.get("counted", ())), pace.get("quickest"))
+
+    def state(self) -> dict[str, Any]:
+        """For a lane's `state`."""
+        return {"pace": {"counted": self.counted, "quickest": self.quickest}}
 
 
 class Pacer:
     """Lets sends of one lane out one after the other. `rate` is messages per second, 0 for no limit.
 
-    One process owns a lane, so a sliding window in memory is exact; it is handed on through the lane's `state`.
-    After a rate error of the provider the speed is halved, and comes back within `RECOVERY_SECONDS`.
+    One process owns a lane, so a sliding window in memory is exact; `pace` hands it on to the next owner. The window
+    counts arrivals at the provider and not departures, because requests that are held up on their way, in this machine
+    or in a network, arrive as a burst. An arrival was no later than the answer, less what the quickest exchange takes
+    after it; whoever is not answered yet may still have to arrive. After a rate error of the provider the speed is
+    halved, and comes back within `RECOVERY_SECONDS`.
     """
 
-    def __init__(self, rate: int, sent: list[list[float]] | None = None) -> None:
+    def __init__(self, rate: int, before: Pace | None = None) -> None:
+        before = before or Pace()
+        self._own_rate = rate
         self._rate = float(rate)
-        self._limited_by_us = rate > 0
-        self._window: deque[Departure] = deque()
-        self._number = 0
-        self._answered = 0
-        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
-        self._usual = 0.0
+        # When those that are answered leave the window (a heap), and those that are not, in the order of departure.
+        self._counted_until: list[float] = []
+        self._under_way: dict[Departure, None] = {}
+        # The quickest answer of this period, and of the one before it.
+        self._quickest_lately = self._quickest_before = math.inf
+        self._answers_since = time.time()
+        self._answers = 0
+        self._quickest = before.quickest
         self._next = 0.0
         self._gate = asyncio.Lock()
         self._factor = 1.0
         self._slowed_at = 0.0
         self._counted = 0
         self._counting_since = time.time()
-        for at, count in sent or []:
-            if self._counting_since - at < WINDOW:
-                self._window.extend(Departure(0, at, at) for _ in range(int(count)))
+        for until, count in before.counted:
+            for _ in range(count):
+                self._count_until(until)
 
     @property
     def is_limited(self) -> bool:
         """Whether a limit is in force: the channel's own, or one learned from the provider's rate errors."""
         return self._rate > 0
+
+    def set_rate(self, rate: int) -> None:
+        """The channel's own limit, which staff may change while the lane is pumped."""
+        if rate != self._own_rate:
+            self._own_rate, self._rate = rate, float(rate)
 
     def slow_down(self) -> None:
         """The provider said "too fast": halve the speed. Without a limit of our own, half of the observed rate."""
@@ -73,81 +112,86 @@ class Pacer:
         self._slowed_at = now
 
     async def turn(self) -> Departure:
-        """Wait for this send's turn. Turns come in the order of the calls; tell `answered` when the answer is in.
-
-        The window counts real departures, because a stalled loop must not let a burst out when it wakes; and arrivals,
-        as far as the answers tell, because requests that were held up on the way arrive as a burst.
-        """
+        """Wait for this send's turn. Turns come in the order of the calls; tell `ended` when it is over."""
         if not self._rate:
             now = time.time()
             self._count(now)
-            return Departure(0, now)
+            return Departure(now, is_paced=False)
         async with self._gate:
             now = time.time()
             rate = self._rate_now(now) or MINIMUM_LEARNED
             slot = max(self._next, now - CATCH_UP)
             self._next = slot + 1 / rate
-            at = max(slot, await self._window_opens(max(1, int(rate))))
-            delay = at - time.time()
-            if delay > 0:
-                await asyncio.sleep(delay)
-            self._number += 1
-            departure = Departure(self._number, time.time())
-            self._window.append(departure)
+            if slot > now:
+                await asyncio.sleep(slot - now)
+            departure = Departure(await self._window_opens(max(1, int(rate))))
+            self._under_way[departure] = None
             return departure
 
-    def answered(self, departure: Departure) -> None:
-        """The answer to this send is in (or will never be)."""
-        if not departure.number:
+    def ended(self, departure: Departure) -> None:
+        """The send is answered, or its answer is lost, or it never left after all."""
+        if not departure.is_paced:
             return
-        latency = time.time() - departure.left_at
-        is_late = bool(self._latencies) and latency > 1.5 * self._usual + LATE_BEYOND
-        departure.arrived_at = departure.left_at + (latency - self._usual if is_late else 0.0)
-        self._latencies.append(latency)
-        self._usual = statistics.median(self._latencies)
-        self._answered = max(self._answered, departure.number)
+        self._under_way.pop(departure, None)
+        if departure.never_left:
+            return
+        now = time.time()
+        # As late as it may have arrived: just now, less what the rest of the quickest exchange took.
+        arrived_at = max(departure.left_at, now - (self._quickest or 0.0))
+        self._count_until(arrived_at + WINDOW)
+        # Refusals are quicker, and tell nothing of the others.
+        if departure.was_taken:
+            self._note_answer(now - departure.left_at, now)
 
     def batch_size(self, batch: int) -> int:
         """How many to claim at once: about half a second's worth, so that an urgent message is claimed soon after."""
         return batch if not self._rate else max(1, min(batch, int(self._rate * self._factor / 2)))
 
-    def state(self) -> list[list[Any]]:
-        """The sends of the last second in 50 ms steps (each dated at its step's end), for the lane's next owner."""
-        if not self._limited_by_us:
-            return []
-        horizon = time.time() - WINDOW
+    def pace(self) -> Pace:
+        """What the lane's next owner must know."""
+        if not self._own_rate:
+            return Pace()
+        now = time.time()
         steps: dict[float, int] = {}
-        for departure in self._window:
-            at = departure.arrived_at or departure.left_at
-            if at > horizon:
-                step = round((int(at / _BUCKET) + 1) * _BUCKET, 3)
+        for until in (*self._counted_until, *(now + WINDOW for _ in self._under_way)):
+            if until > now:
+                step = round((int(until / _BUCKET) + 1) * _BUCKET, 3)
                 steps[step] = steps.get(step, 0) + 1
-        return [[step, count] for step, count in sorted(steps.items())]
+        return Pace(tuple(sorted(steps.items())), self._quickest)
 
     async def _window_opens(self, limit: int) -> float:
-        """When fewer than `limit` sends have reached the provider within the window."""
-        at = 0.0
-        while len(self._window) >= limit:
-            oldest = self._window[0]
-            if self._is_stalled(oldest):
-                await asyncio.sleep(0.01)
-                continue
-            self._window.popleft()
-            at = max(at, (oldest.arrived_at or oldest.left_at) + WINDOW)
-        return at
+        """Wait until fewer than `limit` sends are in the window; returns the moment."""
+        while True:
+            now = time.time()
+            while self._counted_until and self._counted_until[0] <= now:
+                heapq.heappop(self._counted_until)
+            # Answers that usually take longer than the window do not tell of arrivals in time: departures count then.
+            if self._quickest is not None and self._quickest >= WINDOW:
+                while self._under_way and (oldest := next(iter(self._under_way))).left_at + WINDOW <= now:
+                    del self._under_way[oldest]
+            if len(self._counted_until) + len(self._under_way) < limit:
+                return now
+            wakes_at = self._counted_until[0] if self._counted_until else now + _LOOK
+            await asyncio.sleep(wakes_at - now)
 
-    def _is_stalled(self, oldest: Departure) -> bool:
-        """Whether neither `oldest` nor any later send has been answered: then nobody knows when they arrive."""
-        if oldest.arrived_at is not None or oldest.number <= self._answered:
-            return False
-        return time.time() - oldest.left_at < STALL_PATIENCE
+    def _note_answer(self, latency: float, now: float) -> None:
+        if now - self._answers_since > _QUICKEST_SECONDS:
+            self._quickest_before, self._quickest_lately, self._answers_since = self._quickest_lately, latency, now
+        self._quickest_lately = min(self._quickest_lately, latency)
+        self._answers += 1
+        if self._answers >= _ENOUGH:
+            self._quickest = min(self._quickest_lately, self._quickest_before)
+
+    def _count_until(self, moment: float) -> None:
+        if moment > time.time():
+            heapq.heappush(self._counted_until, moment)
 
     def _rate_now(self, now: float) -> float:
         if self._factor < 1.0 and now - self._slowed_at > RECOVERY_SECONDS / 4:
             self._factor = min(1.0, self._factor * 2)
             self._slowed_at = now
-            if self._factor == 1.0 and not self._limited_by_us:
-                self._rate = 0.0
+            if self._factor == 1.0:
+                self._rate = float(self._own_rate)
         return self._rate * self._factor
 
     def _count(self, now: float) -> None:

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from bench.faults.pacing import fullest_second
 from bench.faults.proxy import Proxy
+from bench.table import fullest_second
 from config.stack.ports import port_choose
 from messaging.dispatch.transport import NotSent, Transport
 from messaging.drivers.base import Ambiguous, HttpRequest
