@@ -211,7 +211,7 @@ class Lane:
 
     def _room(self) -> int:
         """How many to claim now; 0 until a fair share of the requests under way has been answered."""
-        batch = self._pacer.batch_size(settings.DISPATCH_BATCH)
+        batch = self._batch()
         if self._pacer.is_limited and self._open - self._under_way >= batch:
             return 0
         most = self._congestion.limit
@@ -220,6 +220,9 @@ class Lane:
             return 0
         remaining = self._channel.remaining_today
         return room if remaining is None else min(room, remaining)
+
+    def _batch(self) -> int:
+        return self._pacer.batch_size(settings.DISPATCH_BATCH)
 
     def _may_settle(self) -> bool:
         late = time.monotonic() - self._settled_at > SETTLE_EVERY
@@ -316,6 +319,9 @@ class Lane:
             return result_refused(message_id=message_id, address="", attempts=attempts, error=refusal)
         departure = await self._pacer.turn()
         self._under_way += 1
+        # A slow provider's answers come too late to say that there is room again.
+        if departure.is_paced and self._open - self._under_way == self._batch() // 2:
+            self._work.set()
         try:
             if expires_at is not None and expires_at <= departure.left_at:
                 departure.never_left = True

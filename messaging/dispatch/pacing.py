@@ -12,6 +12,9 @@ from typing import Any, Self
 # The window is longer than a second, because the quickest answer known may not be the quickest possible: 80 per 1.025 s
 # are 78 a second.
 WINDOW = 1.025
+# Answers that take longer than the window do not tell of arrivals in time. Departures count then, and for longer, as
+# nobody knows how long each of them was on its way: 73 a second.
+BLIND_WINDOW = 1.1
 # A late sender may catch up by this much; more would be a burst.
 CATCH_UP = 0.1
 RECOVERY_SECONDS = 10.0
@@ -165,9 +168,8 @@ class Pacer:
             now = time.time()
             while self._counted_until and self._counted_until[0] <= now:
                 heapq.heappop(self._counted_until)
-            # Answers that usually take longer than the window do not tell of arrivals in time: departures count then.
             if self._quickest is not None and self._quickest >= WINDOW:
-                while self._under_way and (oldest := next(iter(self._under_way))).left_at + WINDOW <= now:
+                while self._under_way and (oldest := next(iter(self._under_way))).left_at + BLIND_WINDOW <= now:
                     del self._under_way[oldest]
             if len(self._counted_until) + len(self._under_way) < limit:
                 return now

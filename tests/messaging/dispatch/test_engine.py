@@ -95,6 +95,21 @@ def test_a_rate_that_staff_lower_holds_for_messages_that_are_queued_already(
     assert fullest_second(later) <= 10
 
 
+def test_the_next_messages_are_claimed_before_a_slow_provider_answers(
+    committed, engine, make_channel, queue, sandbox, wait_until, monkeypatch
+):
+    monkeypatch.setattr("messaging.dispatch.lane.LOOK_EVERY", 60)
+    organization, _ = committed
+    channel = make_channel(organization, rate_per_second=40)
+    sandbox.control("PUT", "switches", {"latency_ms": 6000})
+    queue(organization, channel, numbers(40))
+    engine.pump(organization.schema_name, channel.pk)
+    wait_until(lambda: len(times_of(sandbox, channel)) == 40)
+    first, *_, last = (at for at, _ in times_of(sandbox, channel))
+    assert last - first < 6.0
+    wait_until(lambda: len(rows(organization, status="sent")) == 40, 30)
+
+
 def test_the_rate_holds_when_the_lane_changes_hands(
     committed, engine, make_channel, queue, sandbox, wait_until, settings
 ):
