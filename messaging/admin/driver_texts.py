@@ -30,25 +30,3 @@ DRIVER_TEXTS: Final = (
     _("Details"),
     _("JSON with what is different from the chosen way; docs/sms.md explains it. Empty: nothing."),
 )
-# Why a content cannot be sent, as the drivers say it (`messaging.drivers.problems`).
-REASON_TEXTS: Final = (
-    _("is required"),
-    _("must be a text"),
-    _("must not be empty"),
-    _("has %(count)s characters, at most %(most)s are allowed"),
-    _("must be an object"),
-    _("must be a list"),
-    _("has %(count)s entries, %(least)s to %(most)s are allowed"),
-    _("must be one of: %(names)s"),
-    _("must be true or false"),
-    _("must be a URL that starts with http:// or https://"),
-    _("needs one of %(names)s, not several"),
-    _("needs one of %(names)s"),
-    _("%(what)s must be unique"),
-    _("has a character that cannot be sent"),
-    _("is required: a number or a name"),
-    _("has at most %(most)s plain characters"),
-    _("is required for this gateway"),
-    _("must be text: an SMS carries nothing else"),
-    _("takes %(count)s SMS, at most %(most)s can be joined"),
-)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from messaging.drivers.texts import marked as _
+
 _URL_LENGTH: Final = 2000
 _UNSENDABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -42,15 +44,15 @@ class Problems:
         where = f"{path}.{key}"
         if value is None:
             if required:
-                self.add(where, "is required")
+                self.add(where, _("is required"))
             return None
         if not isinstance(value, str):
-            self.add(where, "must be a text")
+            self.add(where, _("must be a text"))
             return None
         if required and not value.strip():
-            self.add(where, "must not be empty")
+            self.add(where, _("must not be empty"))
         elif maximum is not None and len(value) > maximum:
-            self.add(where, "has %(count)s characters, at most %(most)s are allowed", count=len(value), most=maximum)
+            self.add(where, _("has %(count)s characters, at most %(most)s are allowed"), count=len(value), most=maximum)
         return value
 
     def object(
@@ -61,10 +63,10 @@ class Problems:
         where = f"{path}.{key}" if path else key
         if value is None:
             if required:
-                self.add(where, "is required")
+                self.add(where, _("is required"))
             return None
         if not isinstance(value, Mapping):
-            self.add(where, "must be an object")
+            self.add(where, _("must be an object"))
             return None
         return value
 
@@ -76,15 +78,15 @@ class Problems:
         value = owner.get(key)
         if value is None:
             if minimum:
-                self.add(where, "is required")
+                self.add(where, _("is required"))
             return []
         if not isinstance(value, Sequence) or isinstance(value, str):
-            self.add(where, "must be a list")
+            self.add(where, _("must be a list"))
             return []
         if not minimum <= len(value) <= maximum:
             self.add(
                 where,
-                "has %(count)s entries, %(least)s to %(most)s are allowed",
+                _("has %(count)s entries, %(least)s to %(most)s are allowed"),
                 count=len(value),
                 least=minimum,
                 most=maximum,
@@ -94,7 +96,7 @@ class Problems:
             if isinstance(entry, Mapping):
                 found.append((f"{where}.{index}", entry))
             else:
-                self.add(f"{where}.{index}", "must be an object")
+                self.add(f"{where}.{index}", _("must be an object"))
         return found
 
     def choice(
@@ -105,46 +107,46 @@ class Problems:
         if value is None and not required:
             return None
         if not isinstance(value, str) or value not in allowed:
-            self.add(f"{path}.{key}", "must be one of: %(names)s", names=", ".join(allowed))
+            self.add(f"{path}.{key}", _("must be one of: %(names)s"), names=", ".join(allowed))
             return None
         return value
 
     def flag(self, owner: Mapping[str, Any], key: str, path: str) -> None:
         """An optional true or false."""
         if not isinstance(owner.get(key, False), bool):
-            self.add(f"{path}.{key}", "must be true or false")
+            self.add(f"{path}.{key}", _("must be true or false"))
 
     def url(self, owner: Mapping[str, Any], key: str, path: str) -> None:
         """An absolute http or https URL."""
         value = self.text(owner, key, path, maximum=_URL_LENGTH)
         if value is not None and f"{path}.{key}" not in self.fields and not is_web_url(value):
-            self.add(f"{path}.{key}", "must be a URL that starts with http:// or https://")
+            self.add(f"{path}.{key}", _("must be a URL that starts with http:// or https://"))
 
     def file_source(self, media: Mapping[str, Any], path: str, allowed: Sequence[str]) -> None:
         """Where a file comes from, exactly one of `allowed`: `link`, `id` (at the provider), `file` (uploaded here)."""
         given = [key for key in ("id", "link", "file") if media.get(key) is not None]
         if len(given) > 1:
-            self.add(path, "needs one of %(names)s, not several", names=", ".join(allowed))
+            self.add(path, _("needs one of %(names)s, not several"), names=", ".join(allowed))
         elif not given:
-            self.add(path, "needs one of %(names)s", names=", ".join(allowed))
+            self.add(path, _("needs one of %(names)s"), names=", ".join(allowed))
         elif given == ["link"]:
             self.url(media, "link", path)
         else:
             self.text(media, given[0], path, maximum=128)
 
-    def unique(self, values: Sequence[tuple[str, str | None]], what: str) -> None:
-        """Note each value that occurred before. `values`: (path, value)."""
+    def unique(self, values: Sequence[tuple[str, str | None]], reason: str) -> None:
+        """Note `reason` for each value that occurred before. `values`: (path, value)."""
         seen: set[str] = set()
         for path, value in values:
             if value is not None and value in seen:
-                self.add(path, "%(what)s must be unique", what=what)
+                self.add(path, reason)
             seen.add(value or "")
 
     def sendable(self, value: Any, path: str) -> None:
         """Note texts with NUL or half a surrogate pair: neither JSON in the database nor Meta can carry them."""
         if isinstance(value, str):
             if _UNSENDABLE.search(value):
-                self.add(path, "has a character that cannot be sent")
+                self.add(path, _("has a character that cannot be sent"))
         elif isinstance(value, Mapping):
             for key, entry in value.items():
                 self.sendable(entry, f"{path}.{key}" if path else str(key))

@@ -84,3 +84,24 @@ def test_the_texts_of_every_driver_setting_are_in_the_catalogues() -> None:
     shown |= {label for setting in settings for _value, label in setting.choices}
 
     assert set(DRIVER_TEXTS) == shown
+
+
+def reasons_noted(path: Path) -> list[ast.expr]:
+    """The second argument of each `problems.add(place, reason)` and `problems.unique(values, reason)`."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    noted = [call for call in calls if getattr(call.func, "attr", "") in ("add", "unique") and len(call.args) == 2]
+    return [call.args[1] for call in noted]
+
+
+def test_every_reason_why_content_cannot_be_sent_is_in_the_catalogues() -> None:
+    texts = {message.id for message in catalogue("fr")}
+    missing = []
+    for path in (ROOT / "messaging" / "drivers").rglob("*.py"):
+        for reason in reasons_noted(path):
+            is_marked = isinstance(reason, ast.Call) and getattr(reason.func, "id", "") == "_"
+            text = reason.args[0] if is_marked else reason
+            # A name stands for a text that a function returned, or that was given to this one: marked there.
+            if not isinstance(text, ast.Name) and getattr(text, "value", None) not in texts:
+                missing.append(f"{path}:{reason.lineno} {ast.unparse(reason)}")
+
+    assert missing == []

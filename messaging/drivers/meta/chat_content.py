@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from messaging.drivers.base import ContentError
 from messaging.drivers.problems import Problems
+from messaging.drivers.texts import marked as _
 
 QUICK_REPLIES: Final = 13
 LABEL_LENGTH: Final = 20
@@ -41,7 +42,9 @@ class TextLimit:
         value = problems.text(owner, key, path)
         size = len(value.encode("utf-8", "surrogatepass")) if value else 0
         if size > self.maximum:
-            problems.add(f"{path}.{key}", f"has {size} bytes, at most {self.maximum} are allowed")
+            problems.add(
+                f"{path}.{key}", _("has %(count)s bytes, at most %(most)s are allowed"), count=size, most=self.maximum
+            )
 
 
 def validate(content: Mapping[str, Any], text_limit: TextLimit) -> None:
@@ -50,11 +53,11 @@ def validate(content: Mapping[str, Any], text_limit: TextLimit) -> None:
     kind = content.get("type")
     check = _CHECKS.get(kind) if isinstance(kind, str) else None
     if check is None:
-        problems.add("type", f"must be one of: {', '.join(_CHECKS)}")
+        problems.add("type", _("must be one of: %(names)s"), names=", ".join(_CHECKS))
     else:
         check(problems, content, text_limit)
     if content.get("tag") is not None and content["tag"] != HUMAN_AGENT:
-        problems.add("tag", f"must be {HUMAN_AGENT}")
+        problems.add("tag", _("must be %(what)s"), what=HUMAN_AGENT)
     problems.sendable(content, "")
     if problems.fields:
         raise ContentError(problems.fields)
@@ -111,10 +114,10 @@ def _file(kind: str) -> Callable[[Problems, Mapping[str, Any], TextLimit], None]
         if media is None:
             return
         if media.get("id") is not None:
-            problems.add(f"{kind}.id", "is not possible here, give a link")
+            problems.add(f"{kind}.id", _("is not possible here, give a link"))
         problems.file_source(media, kind, ("link", "file"))
         if media.get("caption") is not None:
-            problems.add(f"{kind}.caption", "is not possible here, send the text as a message of its own")
+            problems.add(f"{kind}.caption", _("is not possible here, send the text as a message of its own"))
         problems.flag(media, "is_reusable", kind)
 
     return check
@@ -127,7 +130,7 @@ def _interactive_check(problems: Problems, content: Mapping[str, Any], limit: Te
     kind = problems.choice(part, "type", "interactive", ("button", "cta_url"))
     for name in ("header", "footer"):
         if part.get(name) is not None:
-            problems.add(f"interactive.{name}", "is not possible here")
+            problems.add(f"interactive.{name}", _("is not possible here"))
     body = problems.object(part, "body", "interactive")
     action = problems.object(part, "action", "interactive")
     if body is not None and kind == "button":
@@ -151,7 +154,7 @@ def _replies(problems: Problems, action: Mapping[str, Any]) -> None:
         if reply is not None:
             problems.text(reply, "title", f"{path}.reply", maximum=LABEL_LENGTH)
             ids.append((f"{path}.reply.id", problems.text(reply, "id", f"{path}.reply", maximum=PAYLOAD_LENGTH)))
-    problems.unique(ids, "the id of a button")
+    problems.unique(ids, _("the id of a button must be unique"))
 
 
 def _reaction(problems: Problems, content: Mapping[str, Any], limit: TextLimit) -> None:
@@ -159,7 +162,7 @@ def _reaction(problems: Problems, content: Mapping[str, Any], limit: TextLimit) 
     if reaction is not None:
         problems.text(reaction, "message_id", "reaction", maximum=255)
         if not isinstance(reaction.get("emoji"), str) or len(reaction["emoji"]) > 20:
-            problems.add("reaction.emoji", 'must be one emoji, or "" to take the reaction back')
+            problems.add("reaction.emoji", _('must be one emoji, or "" to take the reaction back'))
 
 
 def _template(problems: Problems, content: Mapping[str, Any], limit: TextLimit) -> None:

@@ -109,24 +109,24 @@ class SmsHttpDriver(Driver, CallbackDriver):
             names = frozenset()
         config = channel.config
         if not channel.is_sandbox and not is_web_url(str(config.get("gateway_url") or "")):
-            problems.add("gateway_url", "must be a URL that starts with http:// or https://")
+            problems.add("gateway_url", _("must be a URL that starts with http:// or https://"))
         sender = str(config.get("sender") or channel.address)
         if "from" in names and not sender:
-            problems.add("sender", "is required: a number or a name")
+            problems.add("sender", _("is required: a number or a name"))
         if len(sender) > _SENDER_LENGTH or not sender.isascii() or not sender.isprintable():
-            problems.add("sender", "has at most %(most)s plain characters", most=_SENDER_LENGTH)
+            problems.add("sender", _("has at most %(most)s plain characters"), most=_SENDER_LENGTH)
         for name, given in (("username", config.get("username")), *((key, channel.secrets.get(key)) for key in _GIVEN)):
             if name in names and not given and not channel.is_sandbox:
-                problems.add(name, "is required for this gateway")
+                problems.add(name, _("is required for this gateway"))
             if given and not str(given).isprintable():
-                problems.add(name, "has a character that cannot be sent")
+                problems.add(name, _("has a character that cannot be sent"))
         if problems.fields:
             raise ContentError(problems.fields)
 
     def validate(self, content: Mapping[str, Any]) -> None:
         problems = Problems()
         if content.get("type") != "text":
-            problems.add("type", "must be text: an SMS carries nothing else")
+            problems.add("type", _("must be text: an SMS carries nothing else"))
             raise ContentError(problems.fields)
         text = problems.object(content, "text", "")
         body = problems.text(text, "body", "text", maximum=2000) if text is not None else None
@@ -136,7 +136,7 @@ class SmsHttpDriver(Driver, CallbackDriver):
             if segments > MOST_SEGMENTS:
                 problems.add(
                     "text.body",
-                    "takes %(count)s SMS, at most %(most)s can be joined",
+                    _("takes %(count)s SMS, at most %(most)s can be joined"),
                     count=segments,
                     most=MOST_SEGMENTS,
                 )

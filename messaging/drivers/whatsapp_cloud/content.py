@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from messaging.drivers.base import ContentError
 from messaging.drivers.problems import Problems
+from messaging.drivers.texts import marked as _
 from messaging.drivers.whatsapp_cloud.interactive import check_interactive
 from messaging.drivers.whatsapp_cloud.people import check_contacts
 from messaging.drivers.whatsapp_cloud.template import check_template
@@ -27,7 +28,7 @@ def validate(content: Mapping[str, Any]) -> None:
     kind = content.get("type")
     check = CHECKS.get(kind) if isinstance(kind, str) else None
     if check is None:
-        problems.add("type", f"must be one of: {', '.join(CHECKS)}")
+        problems.add("type", _("must be one of: %(names)s"), names=", ".join(CHECKS))
     else:
         check(problems, content)
     problems.sendable(content, "")
@@ -45,7 +46,7 @@ def check_media(problems: Problems, owner: Mapping[str, Any], kind: str, path: s
     if kind in _CAPTIONED:
         problems.text(media, "caption", where, maximum=CAPTION_LENGTH, required=False)
     elif media.get("caption") is not None:
-        problems.add(f"{where}.caption", f"is not possible with {kind}")
+        problems.add(f"{where}.caption", _("is not possible with %(kind)s"), kind=kind)
     if kind == "document":
         problems.text(media, "filename", where, maximum=240, required=False)
     if kind == "audio":
@@ -72,9 +73,9 @@ def check_location(problems: Problems, owner: Mapping[str, Any], path: str) -> N
     for key, limit in (("latitude", 90), ("longitude", 180)):
         degrees = _degrees(location.get(key))
         if degrees is None:
-            problems.add(f"{where}.{key}", "must be a number of degrees")
+            problems.add(f"{where}.{key}", _("must be a number of degrees"))
         elif abs(degrees) > limit:
-            problems.add(f"{where}.{key}", f"must be between -{limit} and {limit}")
+            problems.add(f"{where}.{key}", _("must be between -%(limit)s and %(limit)s"), limit=limit)
     for key in ("name", "address"):
         problems.text(location, key, where, maximum=1000, required=False)
 
@@ -100,9 +101,9 @@ def _reaction(problems: Problems, content: Mapping[str, Any]) -> None:
     problems.text(reaction, "message_id", "reaction", maximum=255)
     emoji = reaction.get("emoji")
     if not isinstance(emoji, str):
-        problems.add("reaction.emoji", 'must be one emoji, or "" to take the reaction back')
+        problems.add("reaction.emoji", _('must be one emoji, or "" to take the reaction back'))
     elif emoji and not _looks_like_emoji(emoji):
-        problems.add("reaction.emoji", "must be one emoji")
+        problems.add("reaction.emoji", _("must be one emoji"))
 
 
 def _looks_like_emoji(value: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from messaging.drivers.problems import Problems
+from messaging.drivers.texts import marked as _
 
 BODY_LENGTH: Final = 1024
 LIST_BODY_LENGTH: Final = 4096
@@ -42,7 +43,7 @@ def _check_frame(problems: Problems, interactive: Mapping[str, Any], kind: str, 
     if kind == "location_request_message":
         for part in ("header", "footer"):
             if interactive.get(part) is not None:
-                problems.add(f"{_ROOT}.{part}", "is not possible with a location request")
+                problems.add(f"{_ROOT}.{part}", _("is not possible with a location request"))
         return
     footer = problems.object(interactive, "footer", _ROOT, required=False)
     if footer is not None:
@@ -72,8 +73,8 @@ def _check_buttons(problems: Problems, action: Mapping[str, Any]) -> None:
         if reply is not None:
             ids.append((f"{path}.reply.id", problems.text(reply, "id", f"{path}.reply", maximum=256)))
             titles.append((f"{path}.reply.title", problems.text(reply, "title", f"{path}.reply", maximum=LABEL_LENGTH)))
-    problems.unique(ids, "the id of a button")
-    problems.unique(titles, "the title of a button")
+    problems.unique(ids, _("the id of a button must be unique"))
+    problems.unique(titles, _("the title of a button must be unique"))
 
 
 def _check_list(problems: Problems, action: Mapping[str, Any]) -> None:
@@ -86,9 +87,14 @@ def _check_list(problems: Problems, action: Mapping[str, Any]) -> None:
             ids.append((f"{where}.id", problems.text(row, "id", where, maximum=200)))
             problems.text(row, "title", where, maximum=24)
             problems.text(row, "description", where, maximum=72, required=False)
-    problems.unique(ids, "the id of a row")
+    problems.unique(ids, _("the id of a row must be unique"))
     if len(ids) > ROWS:
-        problems.add(f"{_ACTION}.sections", f"have {len(ids)} rows in all, at most {ROWS} are allowed")
+        problems.add(
+            f"{_ACTION}.sections",
+            _("have %(count)s rows in all, at most %(most)s are allowed"),
+            count=len(ids),
+            most=ROWS,
+        )
 
 
 def _check_link(problems: Problems, action: Mapping[str, Any]) -> None:
@@ -106,7 +112,7 @@ def _check_flow(problems: Problems, action: Mapping[str, Any]) -> None:
         return
     problems.choice(parameters, "flow_message_version", _PARAMETERS, ("3",))
     if (parameters.get("flow_id") is None) == (parameters.get("flow_name") is None):
-        problems.add(f"{_PARAMETERS}.flow_id", "give either flow_id or flow_name")
+        problems.add(f"{_PARAMETERS}.flow_id", _("give either flow_id or flow_name"))
     for key in ("flow_id", "flow_name", "flow_token"):
         problems.text(parameters, key, _PARAMETERS, required=False)
     problems.text(parameters, "flow_cta", _PARAMETERS, maximum=FLOW_LABEL_LENGTH)

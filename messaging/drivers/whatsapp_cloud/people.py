@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from messaging.drivers.problems import Problems
+from messaging.drivers.texts import marked as _
 
 # Meta: 257 cards in one message, 50 advised.
 CARDS: Final = 257
@@ -40,4 +41,4 @@ def _check_details(problems: Problems, card: Mapping[str, Any], path: str) -> No
     problems.object(card, "org", path, required=False)
     birthday = problems.text(card, "birthday", path, required=False)
     if birthday is not None and not _BIRTHDAY.fullmatch(birthday):
-        problems.add(f"{path}.birthday", "must be a date such as 1990-12-31")
+        problems.add(f"{path}.birthday", _("must be a date such as 1990-12-31"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from messaging.drivers.problems import Problems
+from messaging.drivers.texts import marked as _
 
 NAME: Final = re.compile(r"[a-z0-9_]{1,512}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Za-z0-9]{2,4})?")
@@ -41,12 +42,12 @@ def check_template(
         return
     name = problems.text(template, "name", "template", maximum=512)
     if name and not NAME.fullmatch(name):
-        problems.add("template.name", "may have only a-z, 0-9 and _")
+        problems.add("template.name", _("may have only a-z, 0-9 and _"))
     language = problems.object(template, "language", "template")
     if language is not None:
         code = problems.text(language, "code", "template.language")
         if code and not LANGUAGE.fullmatch(code):
-            problems.add("template.language.code", "must be a language code such as en or en_US")
+            problems.add("template.language.code", _("must be a language code such as en or en_US"))
     _check_components(problems, template, check_media, check_location)
 
 
@@ -65,10 +66,10 @@ def _check_components(
         elif kind == "button":
             kind = f"button {_check_button(problems, component, path)}"
         else:
-            problems.add(f"{path}.type", "must be one of: header, body, button")
+            problems.add(f"{path}.type", _("must be one of: %(names)s"), names="header, body, button")
             continue
         places.append((path, kind))
-    problems.unique(places, "each component")
+    problems.unique(places, _("each component must be unique"))
 
 
 def _check_header(
@@ -109,18 +110,18 @@ def _check_names(problems: Problems, names: list[tuple[str, Any]]) -> None:
     known: list[tuple[str, str | None]] = []
     for path, name in names:
         if name is None:
-            problems.add(path, "is required as soon as one variable has a name")
+            problems.add(path, _("is required as soon as one variable has a name"))
         elif not isinstance(name, str) or not VARIABLE.fullmatch(name):
-            problems.add(path, "must have only a-z, 0-9 and _, starting with a letter")
+            problems.add(path, _("must have only a-z, 0-9 and _, starting with a letter"))
         else:
             known.append((path, name))
-    problems.unique(known, "the name of a variable")
+    problems.unique(known, _("the name of a variable must be unique"))
 
 
 def _check_value(problems: Problems, parameter: Mapping[str, Any], where: str, maximum: int) -> None:
     value = problems.text(parameter, "text", where, maximum=maximum)
     if value and _UNFIT_VALUE.search(value):
-        problems.add(f"{where}.text", "must not have line breaks, tabs or more than 4 spaces in a row")
+        problems.add(f"{where}.text", _("must not have line breaks, tabs or more than 4 spaces in a row"))
 
 
 def _check_button(problems: Problems, component: Mapping[str, Any], path: str) -> str:
@@ -128,7 +129,7 @@ def _check_button(problems: Problems, component: Mapping[str, Any], path: str) -
     kind = problems.choice(component, "sub_type", path, tuple(_BUTTON_PARAMETERS))
     index = component.get("index")
     if isinstance(index, bool) or not isinstance(index, int | str) or str(index) not in map(str, range(BUTTONS)):
-        problems.add(f"{path}.index", f"must be 0 to {BUTTONS - 1}")
+        problems.add(f"{path}.index", _("must be 0 to %(most)s"), most=BUTTONS - 1)
     if kind is not None:
         for where, parameter in problems.objects(component, "parameters", path, minimum=0, maximum=1):
             _check_button_parameter(problems, parameter, where, _BUTTON_PARAMETERS[kind])

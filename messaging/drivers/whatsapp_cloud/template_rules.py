@@ -13,6 +13,7 @@ from typing import Any, Final
 from messaging.drivers.base import ContentError
 from messaging.drivers.problems import Problems, is_web_url
 from messaging.drivers.templates import TemplateDraft
+from messaging.drivers.texts import marked as _
 from messaging.drivers.whatsapp_cloud.template import LANGUAGE, NAME
 
 CATEGORIES: Final = ("UTILITY", "AUTHENTICATION", "MARKETING")
@@ -68,13 +69,13 @@ def check_draft(draft: TemplateDraft) -> None:
         kind = kind_of(component)
         check = _CHECKS.get(kind)
         if check is None:
-            problems.add(f"{path}.type", f"must be one of: {', '.join(_CHECKS)}")
+            problems.add(f"{path}.type", _("must be one of: %(names)s"), names=", ".join(_CHECKS))
             continue
         seen.append((f"{path}.type", kind))
         check(problems, component, path, draft.category, named)
-    problems.unique(seen, "each component")
+    problems.unique(seen, _("each component must be unique"))
     if isinstance(draft.components, list) and not any(kind == "BODY" for _, kind in seen):
-        problems.add("components", "must have a BODY")
+        problems.add("components", _("must have a BODY"))
     problems.sendable(draft.components, "components")
     if problems.fields:
         raise ContentError(problems.fields)
@@ -82,13 +83,13 @@ def check_draft(draft: TemplateDraft) -> None:
 
 def _check_identity(problems: Problems, draft: TemplateDraft) -> None:
     if not isinstance(draft.name, str) or not NAME.fullmatch(draft.name):
-        problems.add("name", "must have 1 to 512 characters of a-z, 0-9 and _")
+        problems.add("name", _("must have 1 to 512 characters of a-z, 0-9 and _"))
     if not isinstance(draft.language, str) or not LANGUAGE.fullmatch(draft.language):
-        problems.add("language", "must be a language code such as en or en_US")
+        problems.add("language", _("must be a language code such as en or en_US"))
     if draft.category not in CATEGORIES:
-        problems.add("category", f"must be one of: {', '.join(CATEGORIES)}")
+        problems.add("category", _("must be one of: %(names)s"), names=", ".join(CATEGORIES))
     if draft.parameter_format not in FORMATS:
-        problems.add("parameterFormat", f"must be one of: {', '.join(FORMATS)}")
+        problems.add("parameterFormat", _("must be one of: %(names)s"), names=", ".join(FORMATS))
 
 
 def _check_variables(problems: Problems, text: str, where: str, *, named: bool) -> list[str]:
@@ -96,15 +97,21 @@ def _check_variables(problems: Problems, text: str, where: str, *, named: bool) 
     names = variables_of(text)
     rest = _VARIABLE.sub("", text)
     if "{{" in rest or "}}" in rest:
-        problems.add(where, "has braces that are no variable: write {{1}} or {{first_name}}")
+        problems.add(where, _("has braces that are no variable: write {{1}} or {{first_name}}"))
     elif any(name.isdigit() for name in names) and any(not name.isdigit() for name in names):
-        problems.add(where, "mixes numbered and named variables")
+        problems.add(where, _("mixes numbered and named variables"))
     elif named and (wrong := [name for name in names if not _NAMED.fullmatch(name)]):
-        problems.add(where, f"variables must be lower_snake names such as {{{{first_name}}}}: {', '.join(wrong)[:100]}")
+        problems.add(
+            where,
+            _("variables must be lower_snake names such as {{first_name}}: %(names)s"),
+            names=", ".join(wrong)[:100],
+        )
     elif not named and (wrong := [name for name in names if not name.isdigit()]):
-        problems.add(where, f"needs parameterFormat NAMED for named variables: {', '.join(wrong)[:100]}")
+        problems.add(
+            where, _("needs parameterFormat NAMED for named variables: %(names)s"), names=", ".join(wrong)[:100]
+        )
     elif not named and sorted(names, key=int) != [str(number) for number in range(1, len(names) + 1)]:
-        problems.add(where, "variables must count from {{1}} without gaps")
+        problems.add(where, _("variables must count from {{1}} without gaps"))
     else:
         return names
     return []
@@ -112,15 +119,15 @@ def _check_variables(problems: Problems, text: str, where: str, *, named: bool) 
 
 def _check_header(problems: Problems, header: Mapping[str, Any], path: str, category: str, named: bool) -> None:
     if category == "AUTHENTICATION":
-        problems.add(path, "AUTHENTICATION templates have no header")
+        problems.add(path, _("AUTHENTICATION templates have no header"))
         return
     form = header.get("format")
     form = form.upper() if isinstance(form, str) else form
     if form not in _HEADER_FORMATS:
-        problems.add(f"{path}.format", f"must be one of: {', '.join(_HEADER_FORMATS)}")
+        problems.add(f"{path}.format", _("must be one of: %(names)s"), names=", ".join(_HEADER_FORMATS))
     elif form in MEDIA_HEADERS:
         if not _texts(_example(header).get("header_handle")):
-            problems.add(f"{path}.example.header_handle", "needs the handle of an uploaded sample file")
+            problems.add(f"{path}.example.header_handle", _("needs the handle of an uploaded sample file"))
     elif form == "TEXT":
         _check_header_text(problems, header, path, named)
 
@@ -131,10 +138,10 @@ def _check_header_text(problems: Problems, header: Mapping[str, Any], path: str,
         return
     where = f"{path}.text"
     if "\n" in text or "\r" in text:
-        problems.add(where, "must not have line breaks")
+        problems.add(where, _("must not have line breaks"))
     names = _check_variables(problems, text, where, named=named)
     if len(names) > 1:
-        problems.add(where, f"has {len(names)} variables, at most 1 is allowed")
+        problems.add(where, _("has %(count)s variables, at most 1 is allowed"), count=len(names))
     elif names:
         key = "header_text_named_params" if named else "header_text"
         _check_examples(problems, _example(header).get(key), f"{path}.example.{key}", names, named)
@@ -144,7 +151,7 @@ def _check_body(problems: Problems, body: Mapping[str, Any], path: str, category
     if category == "AUTHENTICATION":
         problems.flag(body, "add_security_recommendation", path)
         if body.get("text") is not None:
-            problems.add(f"{path}.text", "AUTHENTICATION templates have Meta's own text: leave it out")
+            problems.add(f"{path}.text", _("AUTHENTICATION templates have Meta's own text: leave it out"))
         return
     text = problems.text(body, "text", path, maximum=BODY_LENGTH)
     if text is None:
@@ -155,12 +162,12 @@ def _check_body(problems: Problems, body: Mapping[str, Any], path: str, category
         return
     plain = text.strip()
     if plain.startswith("{{") or plain.endswith("}}"):
-        problems.add(where, "must not begin or end with a variable")
+        problems.add(where, _("must not begin or end with a variable"))
     if _ADJACENT.search(text):
-        problems.add(where, "needs words between two variables")
+        problems.add(where, _("needs words between two variables"))
     count, words = len(_VARIABLE.findall(text)), len(re.findall(r"\w+", _VARIABLE.sub(" ", text)))
     if words < WORDS_PER_VARIABLE * count:
-        problems.add(where, f"has too many variables ({count}) for its {words} words")
+        problems.add(where, _("has too many variables (%(count)s) for its %(words)s words"), count=count, words=words)
     example = _example(body)
     if named:
         params = example.get("body_text_named_params")
@@ -169,7 +176,7 @@ def _check_body(problems: Problems, body: Mapping[str, Any], path: str, category
         rows = example.get("body_text")
         where = f"{path}.example.body_text"
         if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
-            problems.add(where, 'must be a list of lists of values: [["Ada", "1042"]]')
+            problems.add(where, _('must be a list of lists of values: [["Ada", "1042"]]'))
         else:
             for row in rows:
                 _check_examples(problems, row, where, names, named)
@@ -183,20 +190,20 @@ def _check_examples(problems: Problems, given: Any, where: str, names: list[str]
             else set()
         )
         if known != set(names):
-            problems.add(where, f"needs an example for each of: {', '.join(names)}")
+            problems.add(where, _("needs an example for each of: %(names)s"), names=", ".join(names))
     elif not _texts(given) or len(given) != len(names):
-        problems.add(where, f"needs {len(names)} example value{'s' if len(names) > 1 else ''}")
+        problems.add(where, _("needs as many examples as there are variables: %(count)s"), count=len(names))
 
 
 def _check_footer(problems: Problems, footer: Mapping[str, Any], path: str, category: str, named: bool) -> None:
     if category == "AUTHENTICATION":
         minutes = footer.get("code_expiration_minutes")
         if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes <= 90:
-            problems.add(f"{path}.code_expiration_minutes", "must be a whole number from 1 to 90")
+            problems.add(f"{path}.code_expiration_minutes", _("must be a whole number from 1 to 90"))
         return
     text = problems.text(footer, "text", path, maximum=FOOTER_LENGTH)
     if text and "{{" in text:
-        problems.add(f"{path}.text", "must not have variables")
+        problems.add(f"{path}.text", _("must not have variables"))
 
 
 def _check_buttons(problems: Problems, owner: Mapping[str, Any], path: str, category: str, named: bool) -> None:
@@ -207,17 +214,22 @@ def _check_buttons(problems: Problems, owner: Mapping[str, Any], path: str, cate
         if kind is None:
             continue
         if category == "AUTHENTICATION" and kind != "OTP":
-            problems.add(f"{where}.type", "AUTHENTICATION templates have an OTP button only")
+            problems.add(f"{where}.type", _("AUTHENTICATION templates have an OTP button only"))
         elif kind == "OTP" and category != "AUTHENTICATION":
-            problems.add(f"{where}.type", "OTP buttons belong to AUTHENTICATION templates")
+            problems.add(f"{where}.type", _("OTP buttons belong to AUTHENTICATION templates"))
         _check_button(problems, button, kind, where)
     for kind, limit in BUTTON_LIMITS.items():
         if kinds.count(kind) > limit:
-            text = f"has {kinds.count(kind)} buttons of type {kind}, at most {limit} are allowed"
-            problems.add(f"{path}.buttons", text)
+            problems.add(
+                f"{path}.buttons",
+                _("has %(count)s buttons of type %(kind)s, at most %(most)s are allowed"),
+                count=kinds.count(kind),
+                kind=kind,
+                most=limit,
+            )
     replies = [index for index, kind in enumerate(kinds) if kind == "QUICK_REPLY"]
     if replies and replies[-1] - replies[0] + 1 != len(replies):
-        problems.add(f"{path}.buttons", "quick replies must stand next to each other")
+        problems.add(f"{path}.buttons", _("quick replies must stand next to each other"))
 
 
 def _check_button(problems: Problems, button: Mapping[str, Any], kind: str, where: str) -> None:
@@ -225,7 +237,7 @@ def _check_button(problems: Problems, button: Mapping[str, Any], kind: str, wher
         example = button.get("example")
         code = example[0] if isinstance(example, list) and example else example
         if not isinstance(code, str) or not 1 <= len(code) <= COUPON_LENGTH:
-            problems.add(f"{where}.example", f"needs a code of 1 to {COUPON_LENGTH} characters")
+            problems.add(f"{where}.example", _("needs a code of 1 to %(most)s characters"), most=COUPON_LENGTH)
         return
     if kind == "OTP":
         problems.choice(button, "otp_type", where, _OTP_TYPES)
@@ -235,7 +247,7 @@ def _check_button(problems: Problems, button: Mapping[str, Any], kind: str, wher
     elif kind == "URL":
         _check_url(problems, button, where)
     elif kind == "FLOW" and not any(button.get(key) for key in ("flow_id", "flow_name", "flow_json")):
-        problems.add(f"{where}.flow_id", "is required (or flow_name, or flow_json)")
+        problems.add(f"{where}.flow_id", _("is required (or flow_name, or flow_json)"))
 
 
 def _check_url(problems: Problems, button: Mapping[str, Any], where: str) -> None:
@@ -243,12 +255,12 @@ def _check_url(problems: Problems, button: Mapping[str, Any], where: str) -> Non
     if not url:
         return
     if not is_web_url(_VARIABLE.sub("x", url)):
-        problems.add(f"{where}.url", "must be a URL that starts with http:// or https://")
+        problems.add(f"{where}.url", _("must be a URL that starts with http:// or https://"))
     found = _VARIABLE.findall(url)
     if found and (len(found) > 1 or not url.endswith("}}")):
-        problems.add(f"{where}.url", "may have one variable, at its end")
+        problems.add(f"{where}.url", _("may have one variable, at its end"))
     elif found and not _texts(_listed(button.get("example"))):
-        problems.add(f"{where}.example", "needs one full URL as an example")
+        problems.add(f"{where}.example", _("needs one full URL as an example"))
 
 
 def _unchecked(problems: Problems, component: Mapping[str, Any], path: str, category: str, named: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from messaging.drivers.base import ContentError
 from messaging.drivers.problems import Problems
 from messaging.drivers.templates import Components
+from messaging.drivers.texts import marked as _
 from messaging.drivers.whatsapp_cloud.template_rules import MEDIA_HEADERS, kind_of, variables_of
 
 _WHERE: Final = "template.components"
@@ -50,7 +51,7 @@ def _check_header(problems: Problems, wanted: Mapping[str, Any] | None, given: G
     path, component = given or (_WHERE, {})
     types = [item.get("type") for item in _parameters(component)]
     if types != [kind] and (form in MEDIA_HEADERS or form == "LOCATION"):
-        problems.add(path, f"the template's header needs one parameter of type {kind}")
+        problems.add(path, _("the template's header needs one parameter of type %(kind)s"), kind=kind)
 
 
 def _check_texts(
@@ -60,9 +61,17 @@ def _check_texts(
     path, component = given or (_WHERE, {})
     parameters = _parameters(component)
     if len(parameters) != len(names):
-        problems.add(path, f"the template's {part} needs {len(names)} values, these are {len(parameters)}")
+        problems.add(
+            path,
+            _("the template's %(part)s needs %(count)s values, these are %(given)s"),
+            part=part,
+            count=len(names),
+            given=len(parameters),
+        )
     elif named and {item.get("parameter_name") for item in parameters} != set(names):
-        problems.add(path, f"the template's {part} needs the variables {', '.join(names)}")
+        problems.add(
+            path, _("the template's %(part)s needs the variables %(names)s"), part=part, names=", ".join(names)
+        )
 
 
 def _check_buttons(problems: Problems, wanted: Mapping[str, Any] | None, given: Mapping[str, Given]) -> None:
@@ -72,21 +81,21 @@ def _check_buttons(problems: Problems, wanted: Mapping[str, Any] | None, given: 
         need = _button_need(button)
         found = given.get(f"button.{index}")
         if need and (found is None or not _parameters(found[1])):
-            problems.add(found[0] if found else _WHERE, f"the template's button {index} needs a {need}")
+            problems.add(found[0] if found else _WHERE, need, index=index)
         elif found and not need and button.get("type") in ("URL", "PHONE_NUMBER") and _parameters(found[1]):
-            problems.add(found[0], f"the template's button {index} takes no value")
+            problems.add(found[0], _("the template's button %(index)s takes no value"), index=index)
     for key, (path, _component) in given.items():
         place = key.removeprefix("button.")
         if place != key and not (place.isdigit() and int(place) < len(buttons)):
-            problems.add(path, f"the template has no button {place}")
+            problems.add(path, _("the template has no button %(index)s"), index=place)
 
 
 def _button_need(button: Mapping[str, Any]) -> str:
-    """What a send must give for this button: "" for none."""
+    """What is wrong when a send gives nothing for this button: "" if it need not."""
     kind = str(button.get("type", "")).upper()
     if kind in ("URL", "OTP") and (kind == "OTP" or variables_of(button.get("url"))):
-        return "text for its address"
-    return "coupon code" if kind == "COPY_CODE" else ""
+        return _("the template's button %(index)s needs a text for its address")
+    return _("the template's button %(index)s needs a coupon code") if kind == "COPY_CODE" else ""
 
 
 def _parameters(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:

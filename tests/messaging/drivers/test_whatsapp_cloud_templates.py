@@ -87,7 +87,7 @@ def test_a_template_that_keeps_the_rules_passes(name: str) -> None:
         ([body("Dear {{1}, it is ready")], "components.0.text", "braces"),
         ([body("a {{1}} b {{2}} c", "x", "y")], "components.0.text", "too many variables"),
         ([body("Dear {{1}}, it is ready")], "components.0.example.body_text", "list of lists"),
-        ([body("Dear {{1}}, it is ready", "a", "b")], "components.0.example.body_text", "1 example value"),
+        ([body("Dear {{1}}, it is ready", "a", "b")], "components.0.example.body_text", "as there are variables: 1"),
         ([{"type": "HEADER", "format": "TEXT", "text": "x" * 61}, BODY], "components.0.text", "at most 60"),
         ([{"type": "HEADER", "format": "TEXT", "text": "a\nb"}, BODY], "components.0.text", "line breaks"),
         ([{"type": "HEADER", "format": "TEXT", "text": "{{1}} {{2}}"}, BODY], "components.0.text", "2 variables"),
