@@ -211,6 +211,8 @@ def _queries_of(browser: Any, organization: Any, path: str) -> list[str]:
 
     with CaptureQueriesContext(connection) as captured:
         answer = browser.get(path, follow=True)
+    # The request was served in this process, and has left its connection in the organisation's schema.
+    connection.set_schema_to_public()
     if answer.status_code != 200:
         raise RuntimeError(f"{path} answered {answer.status_code}")
     big = ("messaging_", "contacts_", "otp_", "django_admin_log")
