@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 import requests
 from django.db import connection
-from django_tenants.utils import tenant_context
+from django_tenants.utils import schema_context, tenant_context
 
 from bench.engine import channel_make
 from bench.explain import Plan, plan_of
@@ -209,10 +209,9 @@ def _queries_of(browser: Any, organization: Any, path: str) -> list[str]:
     """The SELECTs of a page that read the organisation's tables, with their values."""
     from django.test.utils import CaptureQueriesContext
 
-    with CaptureQueriesContext(connection) as captured:
+    # The request is served in this process, and would leave its connection in the organisation's schema.
+    with CaptureQueriesContext(connection) as captured, schema_context("public"):
         answer = browser.get(path, follow=True)
-    # The request was served in this process, and has left its connection in the organisation's schema.
-    connection.set_schema_to_public()
     if answer.status_code != 200:
         raise RuntimeError(f"{path} answered {answer.status_code}")
     big = ("messaging_", "contacts_", "otp_", "django_admin_log")

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.template.loader import render_to_string
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Badge(NamedTuple):
-    """A key that decides the colour, and its text, which is all that a page without colours shows."""
-
-    key: Any
-    text: str
-
-    def __str__(self) -> str:
-        return str(self.text)
-
 
 if TYPE_CHECKING:
 
@@ -38,20 +29,28 @@ else:
     from unfold.decorators import display as unfold_display
 
     def display(*, label: Any = None, **options: Any) -> Callable[[F], F]:
-        """unfold's `display`, whose badges also read well where they are shown as plain text."""
+        """unfold's `display`, whose badges are also badges where a row is shown alone, and are rendered once."""
 
         def decorate(function: F) -> Any:
             if not label:
                 return unfold_display(**options)(function)
+            colours = label if isinstance(label, Mapping) else {}
 
             @wraps(function)
             def badge(*arguments: Any) -> Any:
                 value = function(*arguments)
-                return Badge(*value) if isinstance(value, tuple) else value
+                key, text = value if isinstance(value, tuple) else (value, value)
+                return _badge(colours.get(key, ""), str(text)) if text else "–"
 
-            return unfold_display(label=label, **options)(badge)
+            return unfold_display(**options)(badge)
 
         return decorate
+
+
+@lru_cache(maxsize=1000)
+def _badge(colour: str, text: str) -> SafeString:
+    """A page shows the same few badges in all of its rows."""
+    return render_to_string("unfold/helpers/label.html", {"type": colour, "text": text})
 
 
 __all__ = ["action", "display"]
