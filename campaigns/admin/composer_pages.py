@@ -26,7 +26,7 @@ from config.admin_forms import posted
 from config.admin_sites import organization_of
 from contacts.admin.phone_fields import contact_line
 from contacts.models import Contact
-from messaging.admin.phone_search import address_query
+from messaging.admin.phone_search import address_query, pattern_query
 from tenants.errors import NotFound
 
 MAY_CHANGE: Final = "campaigns.change_campaign"
@@ -107,7 +107,7 @@ class ComposerPages(HistoryAdmin[Campaign]):
         if not (may_compose and request.user.has_perm("contacts.view_contact")):
             raise PermissionDenied
         term = request.GET.get("q", "").replace("\x00", "")[:160].strip()
-        phone = address_query("phone", term, organization_of(request).default_country)
+        phone = address_query("phone", term, organization_of(request).default_country, begins_with=pattern_query)
         rows = Contact.objects.filter(phone) if phone is not None else Contact.objects.searched(term)
         found = rows.order_by("-id")[:_FOUND] if term else []
         return JsonResponse({"lines": [contact_line(contact) for contact in found]})

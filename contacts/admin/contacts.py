@@ -35,7 +35,7 @@ from contacts.models import Contact, Identity
 from contacts.services.contacts import DELETE_MOST, contact_create, contact_update, contacts_delete
 from contacts.services.jobs import job_start
 from messaging.admin.conversation import conversation_of
-from messaging.admin.phone_search import address_query
+from messaging.admin.phone_search import address_query, pattern_query
 from tenants.auth import capability_here, own_history_of
 
 _CONVERSATION: Final = 50
@@ -70,7 +70,7 @@ class ContactAdmin(HistoryAdmin[Contact], BigTableAdmin[Contact]):
     empty_text = gettext_lazy("People who write to you appear here by themselves. You can also add them.")
 
     def search_indexed(self, request: HttpRequest, queryset: QuerySet[Contact], term: str) -> QuerySet[Contact]:
-        phone = address_query("phone", term, organization_of(request).default_country)
+        phone = address_query("phone", term, organization_of(request).default_country, begins_with=pattern_query)
         if phone is not None:
             return queryset.filter(phone)
         return queryset.filter(pk__in=Contact.objects.searched(term).order_by().values("pk"))

@@ -169,3 +169,35 @@ def test_an_action_on_everything_that_matches_is_refused(browser_of: Callable[[s
 
     with tenant_context(many):
         assert Message.objects.filter(status="cancelled").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "index"),
+    [
+        ("contacts.contact", "contacts_contact", "contact_phone_once"),
+        ("contacts.suppression", "contacts_suppression", "suppression_once"),
+        ("otp.onetimepassword", "otp_onetimepassword", "otp_of_phone"),
+    ],
+)
+def test_a_number_is_searched_through_its_index(
+    model: str, table: str, index: str, browser_of: Callable[[str], Client], many: Any
+) -> None:
+    queries = queries_of(browser_of("owner"), page(model, "changelist") + "?q=%2B22997120007")
+    [search] = [query for query in queries if f'FROM "{table}"' in query and "22997120007" in query]
+
+    assert index in plan_of(many, search)
+
+
+def test_the_composer_finds_a_number_through_the_index(browser_of: Callable[[str], Client], many: Any) -> None:
+    queries = queries_of(browser_of("owner"), page("campaigns.campaign", "changelist") + "contacts/?q=22997120007")
+    [search] = [query for query in queries if 'FROM "contacts_contact"' in query]
+
+    assert "contact_phone_once" in plan_of(many, search)
+
+
+def plan_of(organization: Any, query: str) -> str:
+    """The plan of `query` where reading a whole table is what PostgreSQL does last."""
+    with tenant_context(organization), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + query)
+        return "\n".join(line for (line,) in cursor.fetchall())
