@@ -166,7 +166,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.scheduler.Scheduler"
 # The schedules are in the database, where operators see them; `tenants.beat.schedules_ensure` writes the defaults.
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 

@@ -33,8 +33,7 @@ def platform_children(listening: Listening) -> list[Child]:
                            "-n", "webhooks@%h", "--without-gossip", "--without-mingle", "-l", "INFO"]),
         Child("worker", [*celery, "worker", "-Q", others, "-P", "prefork", "-c", _DEFAULT_PROCESSES,
                          "-n", "worker@%h", "--without-gossip", "--without-mingle", "-l", "INFO"]),
-        Child("beat", [*celery, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler",
-                       "--pidfile=", "-l", "INFO"]),
+        Child("beat", [*celery, "beat", "--pidfile=", "-l", "INFO"]),
     ]  # fmt: skip
     if listening.own_sandbox:
         children.insert(0, Child("sandbox", [python, "-m", "sandbox"]))

@@ -1,0 +1,34 @@
+"""Beat's scheduler: the schedules of the database, and those read last while the database is away."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import Any
+
+from django.db import Error
+from django_celery_beat.schedulers import DatabaseScheduler
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler(DatabaseScheduler):
+    """django-celery-beat's scheduler, but a database that is away when schedules are read again does not end beat.
+
+    The library catches errors of the database when it asks whether anything changed and when it writes last runs, not
+    when it reads all schedules, which it does after every change and every five minutes (release 2.9).
+    """
+
+    def all_as_schedule(self) -> dict[str, Any]:
+        """Name -> entry; what was read last when the database cannot be asked, and the next tick asks it again.
+
+        Raises `django.db.Error` when nothing was read before: then there is nothing to go on with.
+        """
+        try:
+            return super().all_as_schedule()
+        except Error as error:
+            if self._schedule is None:
+                raise
+            log.warning("schedules not read, going on with the last ones", extra={"error": type(error).__name__})
+            self._last_full_sync = datetime.datetime.min  # The library compares with the naive local time.
+            return self._schedule
