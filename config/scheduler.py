@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.db import Error
-from django_celery_beat.schedulers import DatabaseScheduler
+from django_celery_beat.schedulers import SCHEDULE_SYNC_MAX_INTERVAL, DatabaseScheduler
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ class Scheduler(DatabaseScheduler):
         Raises `django.db.Error` when nothing was read before: then there is nothing to go on with.
         """
         try:
-            return super().all_as_schedule()
+            self._schedule: dict[str, Any] | None = super().all_as_schedule()
         except Error as error:
             if self._schedule is None:
                 raise
             log.warning("schedules not read, going on with the last ones", extra={"error": type(error).__name__})
-            self._last_full_sync = datetime.datetime.min  # The library compares with the naive local time.
-            return self._schedule
+            self._last_full_sync -= timedelta(seconds=SCHEDULE_SYNC_MAX_INTERVAL)
+        return self._schedule

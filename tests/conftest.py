@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from django.db import connection
 from django_tenants.utils import get_public_schema_name, tenant_context
+
+from tests.parallel_order import place
 
 SLUG, OTHER_SLUG = "demo", "demo-two"
 # Public tables that tests write to and that are not part of the two organisations themselves.
@@ -30,25 +31,12 @@ _KEPT_TABLES = ("django_migrations", "otp_otppolicy")
 hypothesis.settings.register_profile("griot", deadline=None)
 hypothesis.settings.load_profile("griot")
 
-# Whole platforms, kills and browsers: begun first, so that no process is left alone with them at the end.
-_LONG = ("live", "faults", "browser", "campaigns/test_killed_workers.py", "webhooks_app/test_many_endpoints.py")
-
-
-def _file(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).as_posix()
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With several test processes, a file stays in one of them, and so do all that share the one live platform."""
-    file = _file(item)
-    item.add_marker(pytest.mark.xdist_group("live" if file.startswith("live/") else file))
-
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long ones first, when there are several test processes; within both parts the order stays random."""
-    if config.pluginmanager.hasplugin("xdist") and config.getoption("dist") != "no":
-        items.sort(key=lambda item: not _file(item).startswith(_LONG))
+    """With several test processes the long files come first; within both parts the order stays random."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.nodeid))
 
 
 @pytest.fixture(autouse=True)

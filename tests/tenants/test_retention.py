@@ -387,7 +387,7 @@ def test_only_organisations_with_data_are_put_on_the_agenda(committed):
     with tenant_context(organization):
         IdempotencyRecord.objects.create(api_key_id=1, key="k", request_hash="x", response_status=200, response_body={})
     with connection.cursor() as cursor:
-        # Whatever other tests left behind as empty pages, in any table of a rule: what is rolled back stays in the file.
+        # Empty pages of other tests, in any table of a rule: what is rolled back stays in the file.
         tables = ", ".join(f"{other.schema_name}.{rule.table}" for rule in retention_rules(public=False))
         cursor.execute(f"TRUNCATE {tables} CASCADE")
     connection.set_schema_to_public()

@@ -34,7 +34,7 @@ def database_away() -> Iterator[list[str]]:
 
 @pytest.fixture
 def scheduler(committed: Any) -> Iterator[Any]:
-    """What beat makes at its start, with the class that beat is told to use; it closes connections, so no transaction."""
+    """What beat makes at its start, of the class that beat is told to use. It closes connections: no transaction."""
     schedules_ensure()
     yield import_string(settings.CELERY_BEAT_SCHEDULER)(app=app)
     PeriodicTask.objects.all().delete()
