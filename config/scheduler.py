@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import Error
 from django_celery_beat.schedulers import SCHEDULE_SYNC_MAX_INTERVAL, DatabaseScheduler
 
 log = logging.getLogger(__name__)
+
+# Beat looks at its schedules several times a second: not every time, while the database is away.
+_RETRY_SECONDS: Final = 5
 
 
 class Scheduler(DatabaseScheduler):
@@ -20,7 +23,7 @@ class Scheduler(DatabaseScheduler):
     """
 
     def all_as_schedule(self) -> dict[str, Any]:
-        """Name -> entry; what was read last when the database cannot be asked, and the next tick asks it again.
+        """Name -> entry; what was read last when the database cannot be asked, and asks again soon.
 
         Raises `django.db.Error` when nothing was read before: then there is nothing to go on with.
         """
@@ -30,5 +33,5 @@ class Scheduler(DatabaseScheduler):
             if self._schedule is None:
                 raise
             log.warning("schedules not read, going on with the last ones", extra={"error": type(error).__name__})
-            self._last_full_sync -= timedelta(seconds=SCHEDULE_SYNC_MAX_INTERVAL)
+            self._last_full_sync -= timedelta(seconds=SCHEDULE_SYNC_MAX_INTERVAL - _RETRY_SECONDS)
         return self._schedule
