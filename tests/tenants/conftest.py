@@ -1,15 +1,19 @@
-"""Logging in over HTTP, as a browser would."""
+"""Logging in over HTTP as a browser would, and messages of long ago."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from messaging.models import Message
 from tenants.services.hosts import hosts_forget
+from tests.tenants.aging import aged
 
 PASSWORD = "a-long-test-password"
 
@@ -43,3 +47,23 @@ def log_in(browser: Callable[..., Client]) -> Callable[..., tuple[Client, Any]]:
         return client, client.post("/admin/login/?next=/admin/", {"username": email, "password": password})
 
     return act
+
+
+@pytest.fixture
+def make_message(channel: Any) -> Callable[..., Message]:
+    """`make_message(days, **fields)`: a message that was queued so many days ago."""
+
+    def make(days: float, **fields: Any) -> Message:
+        defaults = {
+            "channel": channel,
+            "direction": "out",
+            "status": "sent",
+            "address": "22997120001",
+            "type": "text",
+            "origin": "api",
+            "content": {"type": "text", "text": {"body": "Hello"}},
+        }
+        at = timezone.now() - timedelta(days=days)
+        return Message.objects.create(**(defaults | {"uuid": aged(at), "queued_at": at} | fields))
+
+    return make
