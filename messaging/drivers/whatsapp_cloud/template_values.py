@@ -63,7 +63,7 @@ def _check_texts(
     if len(parameters) != len(names):
         problems.add(
             path,
-            _("the template's %(part)s needs %(count)s values, these are %(given)s"),
+            _("values for the template's %(part)s: %(count)s needed, %(given)s given"),
             part=part,
             count=len(names),
             given=len(parameters),

@@ -202,11 +202,11 @@ def test_a_message_that_fills_everything_passes() -> None:
 
 def test_missing_and_superfluous_values_are_named() -> None:
     assert wrong(FULL, texts("body", "Ada")) == {
-        "template.components": "the template's header needs 1 values, these are 0",
-        "template.components.0": "the template's body needs 2 values, these are 1",
+        "template.components": "values for the template's header: 1 needed, 0 given",
+        "template.components.0": "values for the template's body: 2 needed, 1 given",
     }
     assert wrong([body("Ready.")], texts("body", "x")) == {
-        "template.components.0": "the template's body needs 0 values, these are 1"
+        "template.components.0": "values for the template's body: 0 needed, 1 given"
     }
     assert wrong([BODY], texts("body", "a", "b"), texts("button", "x", sub_type="url", index="0")) == {
         "template.components.1": "the template has no button 0"
