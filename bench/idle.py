@@ -24,26 +24,42 @@ class Idle:
     platform: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Counts since the start: transactions, and seconds of processor time."""
+
+    transactions: float
+    clients: dict[int, float]
+    postgres: float
+    platform: float
+
+
 def idle_minute(instance: Instance, *, seconds: float) -> Idle:
     """Watch worker and beat for `seconds` and reckon it up to a minute."""
     began, before = time.monotonic(), _counted(instance)
     time.sleep(seconds)
     after, share = _counted(instance), 60 / (time.monotonic() - began)
-    spent = [(new - old) * share for new, old in zip(after, before, strict=True)]
-    return Idle(*spent)
+    # By process: what a connection that ended meanwhile had used in its life is not less work now.
+    clients = sum(spent - before.clients.get(pid, 0) for pid, spent in after.clients.items())
+    return Idle(
+        transactions=(after.transactions - before.transactions) * share,
+        backends=clients * share,
+        housekeeping=(after.postgres - before.postgres - clients) * share,
+        platform=(after.platform - before.platform) * share,
+    )
 
 
-def _counted(instance: Instance) -> tuple[float, float, float, float]:
+def _counted(instance: Instance) -> _Counted:
     rows = _rows("SELECT pid, backend_type = 'client backend' FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-    clients = [pid for pid, is_client in rows if is_client]
-    # Autovacuum's workers come and go; what they used is counted at their parent when they are gone.
-    postmaster = _parent(clients[0])
-    all_of_it = cpu_seconds([postmaster], children=True) + sum(cpu_seconds([pid]) for pid, _ in rows)
-    clients_alone = sum(cpu_seconds([pid]) for pid in clients)
+    clients = {pid: cpu_seconds([pid]) for pid, is_client in rows if is_client}
+    # What processes used is counted at their parent when they are gone, as autovacuum's workers are after a while.
+    postmaster = _parent(next(iter(clients)))
+    others = sum(cpu_seconds([pid]) for pid, is_client in rows if not is_client)
+    postgres = cpu_seconds([postmaster], children=True) + sum(clients.values()) + others
     # With the transactions of this very connection, which are the same few each time.
     transactions = _rows("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
     ours = sum(_tree(instance.pid(name)) for name in ("worker", "beat"))
-    return float(transactions[0][0]), clients_alone, all_of_it - clients_alone, ours
+    return _Counted(float(transactions[0][0]), clients, postgres, ours)
 
 
 def cpu_seconds(pids: Iterable[int], *, children: bool = False) -> float:
