@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from campaigns.recurrence import wall_clock_instant
+from config.time_zones import time_zone_names
 
 # The zones in which a day begins first and last: a run on the recipients' clocks starts with the first.
 EARLIEST_ZONE: Final = ZoneInfo("Pacific/Kiritimati")
@@ -97,7 +98,7 @@ def quiet_begins(*, quiet: QuietHours, zones: Sequence[str], after: datetime, un
 @lru_cache(maxsize=1)
 def all_zones() -> tuple[str, ...]:
     """Every zone that a contact may have, in order."""
-    return tuple(sorted(name for name in available_timezones() if "/" in name or name == "UTC"))
+    return tuple(sorted(name for name in time_zone_names() if "/" in name or name == "UTC"))
 
 
 @lru_cache(maxsize=256)

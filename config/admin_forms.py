@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 
+from config.admin_widgets import SelectWidget
 from config.reasons import reason_said
 from tenants.errors import ServiceError
 
@@ -20,7 +21,7 @@ _LOOKS: tuple[tuple[type[forms.Widget], Any], ...] = (
     (forms.CheckboxSelectMultiple, widgets.UnfoldAdminCheckboxSelectMultipleWidget),
     (forms.CheckboxInput, widgets.UnfoldBooleanSwitchWidget),
     (forms.RadioSelect, widgets.UnfoldAdminRadioSelectWidget),
-    (forms.Select, widgets.UnfoldAdminSelectWidget),
+    (forms.Select, SelectWidget),
     (forms.Textarea, widgets.UnfoldAdminTextareaWidget),
     (forms.NumberInput, widgets.UnfoldAdminIntegerFieldWidget),
     (forms.ClearableFileInput, widgets.UnfoldAdminFileFieldWidget),

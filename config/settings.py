@@ -42,6 +42,7 @@ SHARED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.admin",
+    "django.forms",
     "django_celery_beat",
     "axes",
     "rest_framework",
@@ -116,6 +117,8 @@ TEMPLATES = [
         },
     }
 ]
+# Widgets may have templates of this project too, not only of apps.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 WSGI_APPLICATION = "config.wsgi.application"
 
 # Database

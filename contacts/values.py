@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 
+from config.time_zones import time_zone_names
 from contacts.models import Contact
 
 NAME_LENGTH: Final = 160
@@ -80,11 +79,6 @@ def language_clean(value: str) -> str:
 def timezone_clean(value: str) -> str:
     """The IANA name of a time zone, or nothing."""
     text = value.strip()
-    if text and text not in _timezones():
+    if text and text not in time_zone_names():
         raise ValueError(_("must be the name of a time zone such as Africa/Porto-Novo"))
     return text
-
-
-@lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
-    return frozenset(name for name in zoneinfo.available_timezones() if len(name) <= 40)

@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_tenants.utils import tenant_context
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.admin_forms import AmountForm
 from billing.amounts import amount_text
@@ -28,6 +27,7 @@ from config.admin_base import HistoryAdmin, ReadOnlyAdmin
 from config.admin_decorators import action, display
 from config.admin_forms import ConfirmForm, ServiceForm, posted
 from config.admin_sites import public_site
+from config.admin_widgets import SelectWidget
 from messaging.drivers.registry import driver_choices
 from messaging.operators import operator_slug
 from tenants.errors import NotFound
@@ -54,7 +54,7 @@ class TariffForm(_TariffForm):
         self.fields["valid_from"].required = False
         kinds = [("", _("Every kind")), *driver_choices()]
         self.fields["channel_kind"] = forms.ChoiceField(
-            label=_("kind of channel"), choices=kinds, required=False, widget=UnfoldAdminSelectWidget(choices=kinds)
+            label=_("kind of channel"), choices=kinds, required=False, widget=SelectWidget(choices=kinds)
         )
 
     def clean_country(self) -> str:

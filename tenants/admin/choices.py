@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zoneinfo
-
 import phonenumbers
 from babel import Locale, UnknownLocaleError
 from django.utils.translation import get_language
+
+from config.time_zones import time_zone_places
 
 
 def country_choices() -> list[tuple[str, str]]:
@@ -21,8 +21,7 @@ def country_choices() -> list[tuple[str, str]]:
 
 def time_zone_choices() -> list[tuple[str, str]]:
     """(IANA name, the same without underscores), by name; UTC first."""
-    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
-    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)]
+    return [(name, name.replace("_", " ")) for name in time_zone_places()]
 
 
 def _locale() -> Locale:

@@ -9,11 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.admin_base import SingleRowAdmin
 from config.admin_decorators import display
 from config.admin_sites import organization_of, organization_site
+from config.admin_widgets import SelectWidget
 from tenants.admin.choices import country_choices, time_zone_choices
 from tenants.admin.scoped import ScopedAdmin
 from tenants.admin.usage import Usage, usage_of
@@ -31,11 +31,11 @@ class ProfileForm(_OrganizationForm):
 
     default_country = forms.ChoiceField(
         label=_("Default country"),
-        widget=UnfoldAdminSelectWidget,
+        widget=SelectWidget,
         help_text=_("Phone numbers without a country code are read as numbers of this country."),
     )
     time_zone = forms.ChoiceField(
-        label=_("Time zone"), widget=UnfoldAdminSelectWidget, help_text=_("Days and times are shown in this zone.")
+        label=_("Time zone"), widget=SelectWidget, help_text=_("Days and times are shown in this zone.")
     )
 
     class Meta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any, ClassVar
 
 import phonenumbers
@@ -13,12 +12,13 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
+from config.time_zones import time_zone_names
 from tenants.fields import uuid7
 
 
 def validate_time_zone(value: str) -> None:
     """An IANA zone name, such as Africa/Porto-Novo."""
-    if value not in zoneinfo.available_timezones():
+    if value not in time_zone_names():
         raise ValidationError(_("%(value)s is not an IANA time zone."), params={"value": value})
 
 
