@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -174,6 +175,14 @@ def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[A
             for table in _PUBLIC_TABLES:
                 cursor.execute(f"DELETE FROM public.{table}")
         connection.close()
+
+
+@pytest.fixture
+def storage(settings: Any, tmp_path: Path) -> Path:
+    """The folder that files are kept in, for this test alone."""
+    backend = "django.core.files.storage.FileSystemStorage"
+    settings.STORAGES = settings.STORAGES | {"media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}}
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,9 @@ from django_tenants.utils import tenant_context
 from messaging.models import MediaFile, Message
 
 ADDRESS = "/admin/messaging/message/add/"
+pytestmark = pytest.mark.usefixtures("storage")
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings: Any, tmp_path: Any) -> None:
-    settings.STORAGES = settings.STORAGES | {
-        "media": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
-    }
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-"""What happened besides: events and audit entries of the current schema; where uploaded files are kept."""
+"""What happened besides: events and audit entries of the current schema."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -24,15 +23,3 @@ def audited() -> Callable[[], list[str]]:
     """`audited()`: the actions recorded, in their order."""
     entries = AuditEntry.objects.exclude(action__startswith="webhook.").order_by("id")
     return lambda: list(entries.values_list("action", flat=True))
-
-
-@pytest.fixture
-def storage(settings, tmp_path) -> Path:
-    """The folder that uploaded files are kept in."""
-    settings.STORAGES = settings.STORAGES | {
-        "media": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path)},
-        }
-    }
-    return tmp_path

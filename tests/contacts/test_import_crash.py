@@ -35,12 +35,8 @@ with schema_context(sys.argv[1]):
 
 
 @pytest.fixture
-def started(committed, settings, tmp_path):
-    """An import that has been started and that nobody works on; its organisation."""
-    options = {"location": str(tmp_path)}
-    settings.STORAGES = settings.STORAGES | {
-        "media": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
-    }
+def started(committed, storage):
+    """(organisation, id, folder of files) of an import that has been started and that nobody works on."""
     organization = committed[0]
     lines = [
         "phone,name,group",
@@ -51,7 +47,7 @@ def started(committed, settings, tmp_path):
         data = io.BytesIO("\n".join(lines).encode())
         made = import_create(organization=organization, source=data, filename="many.csv")
         import_start(organization=organization, import_id=made.pk)
-    return organization, made.pk, tmp_path
+    return organization, made.pk, storage
 
 
 def assert_done_once(organization, pk):

@@ -19,15 +19,10 @@ from messaging.models import Channel, MediaFile, Message
 from messaging.services import channels
 from tests.api.gateway.caller import Vendor, refusal, wrong_fields
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 PERSON = "24581177336690015"
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings: Any, tmp_path: Any) -> None:
-    settings.STORAGES = settings.STORAGES | {
-        "media": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
-    }
 
 
 def upload(vendor: Vendor, content: bytes = PNG, mime: str = "image/png", **fields: Any) -> Any:

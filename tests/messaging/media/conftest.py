@@ -17,11 +17,7 @@ __all__ = ["feed", "fresh_caches", "live"]
 
 
 @pytest.fixture
-def provider(settings: Any, tmp_path: Any) -> Iterator[Provider]:
-    settings.MEDIA_ROOT = str(tmp_path)
-    settings.STORAGES = settings.STORAGES | {
-        "media": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
-    }
+def provider(settings: Any, storage: Any) -> Iterator[Provider]:
     made = Provider()
     settings.SANDBOX_URL = made.url
     yield made
