@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun
+from celery.signals import setup_logging, task_prerun, worker_init
 
+from config.garbage import keep_what_is_here
 from config.heartbeat import Heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -26,6 +27,12 @@ app.autodiscover_tasks(["messaging.dispatch", "messaging.inbound"])
 @setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Celery replaces the root logger's handlers unless somebody answers this signal."""
+
+
+@worker_init.connect
+def keep_what_the_start_has_made(**kwargs: Any) -> None:
+    """Before processes are forked, so that their collections do not copy the memory that they share."""
+    keep_what_is_here()
 
 
 @task_prerun.connect
