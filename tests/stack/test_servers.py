@@ -35,8 +35,12 @@ with EmbeddedServers(Path({path!r})) as servers:
 
 @contextlib.contextmanager
 def sleeping(**options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has nothing to do with us; it ends with the block, also when the block fails."""
-    process = subprocess.Popen(["/bin/sleep", "600"], cwd="/", **options)
+    """A process that has nothing to do with us; it ends with the block, also when the block fails.
+
+    It obeys an interrupt even when this process was started to ignore it, as shells start what goes to the background.
+    """
+    sleep = ["/usr/bin/env", "--default-signal=INT,QUIT", "sleep", "600"]
+    process = subprocess.Popen(sleep, cwd="/", **options)
     try:
         yield process
     finally:

@@ -40,10 +40,10 @@ def test_a_message_that_does_not_fill_its_template():
     with translation.override("fr"):
         refused = content_refused(error, code="template_values_wrong")
     assert refused.fields == {
-        "template.components": "la partie body du modèle demande 1 valeurs, il y en a 0",
+        "template.components": "valeurs de la partie body du modèle : attendues 1, fournies 0",
         "template.components.0": "le modèle n'a pas de bouton 3",
     }
-    assert "la partie body du modèle demande 1 valeurs" in refused.message
+    assert "valeurs de la partie body du modèle : attendues 1" in refused.message
 
 
 @pytest.mark.parametrize("kind", ["whatsapp_cloud", "messenger", "instagram"])
