@@ -152,6 +152,8 @@ CELERY_BROKER_URL = env.url(
     "CELERY_BROKER_URL", REDIS_URL, schemes=("redis", "rediss", "redis+socket", "amqp", "amqps", "sqla", "memory")
 )
 CELERY_TASK_IGNORE_RESULT = True
+# No results, so nothing that beat would have to remove every night.
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_QUEUES = TASK_QUEUES
 CELERY_TASK_ROUTES = TASK_ROUTES
 CELERY_TASK_DEFAULT_QUEUE = "default"

@@ -11,7 +11,7 @@ SCHEDULES = {
     "Retention: find organisations with data": ("tenants.tasks.retention_plan", "default", 3600),
 }
 # Tasks of earlier versions: a schedule that names one would fill the log.
-RETIRED = ("messaging.tasks.idempotency_forget", "messaging.tasks.counts_squash")
+RETIRED = ("messaging.tasks.idempotency_forget", "messaging.tasks.counts_squash", "celery.backend_cleanup")
 
 
 def schedules_ensure() -> None:

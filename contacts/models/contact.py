@@ -9,6 +9,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from contacts.querysets import ContactQuerySet
 from tenants.fields import uuid7
@@ -18,7 +19,8 @@ class Contact(models.Model):
     """A person. The phone may be unknown: people with a username on WhatsApp, Messenger and Instagram users."""
 
     class Status(models.TextChoices):
-        ACTIVE = "active", _("Active")
+        # Of a person, where some languages have another word than of an organisation.
+        ACTIVE = "active", pgettext_lazy("contact", "Active")
         INACTIVE = "inactive", _("Inactive")
 
     uuid = models.UUIDField(default=uuid7, unique=True, editable=False)

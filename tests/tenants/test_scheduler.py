@@ -46,10 +46,10 @@ def read_long_ago(scheduler: Any) -> None:
 
 
 def test_schedules_that_cannot_be_read_again_are_those_read_before(scheduler):
-    assert set(SCHEDULES) <= set(scheduler.schedule)
+    assert set(scheduler.schedule) == set(SCHEDULES)
     read_long_ago(scheduler)
     with database_away() as tried:
-        assert set(SCHEDULES) <= set(scheduler.schedule)
+        assert set(scheduler.schedule) == set(SCHEDULES)
     assert len(tried) > 1, "it asked for more than whether anything changed"
 
 
