@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from contacts.merging import contacts_merge
@@ -113,9 +114,9 @@ def contact_identity_move(*, kind: str, previous: str, current: str) -> bool:
         if owner is None:
             return False
         if other is None:
+            if kind == _PHONE and not _phone_set(Contact.objects.filter(pk=owner), current):
+                return contact_identity_move(kind=kind, previous=previous, current=current)
             _identities_add(owner, [(kind, current)])
-            if kind == _PHONE and not Contact.objects.filter(phone=current).exists():
-                Contact.objects.filter(pk=owner).update(phone=current)
         elif other != owner and not _has_other_phone(other, None):
             contacts_merge(keep_id=min(owner, other), drop_id=max(owner, other))
     return True
@@ -201,8 +202,12 @@ def _settle(identities: Sequence[Pair], name: str) -> int:
     owner = _chosen(identities, found)
     for other in owners - {owner}:
         owner = _join(owner, other, identities)
+    # A contact known by a user id shows its phone as soon as that is known. First the contact, then the identities, as
+    # `contacts_save` and imports do, which take no locks of ours: else one would wait for the other in a circle.
+    phone = _phone_of(identities)
+    if phone and not _phone_set(Contact.objects.filter(pk=owner, phone__isnull=True), phone):
+        return _settle(identities, name)
     _identities_add(owner, identities)
-    _phone_fill(owner, identities)
     return owner
 
 
@@ -258,11 +263,15 @@ def _identities_add(contact_id: int, identities: Sequence[Pair]) -> None:
         )
 
 
-def _phone_fill(contact_id: int, identities: Sequence[Pair]) -> None:
-    """A contact known by a user id shows its phone as soon as that is known."""
-    phone = _phone_of(identities)
-    if phone and not Contact.objects.filter(phone=phone).exists():
-        Contact.objects.filter(pk=contact_id, phone__isnull=True).update(phone=phone)
+def _phone_set(contacts: QuerySet[Contact], phone: str) -> bool:
+    """Give the contact the phone unless somebody has it. False when somebody got it at this very moment."""
+    if not Contact.objects.filter(phone=phone).exists():
+        try:
+            with transaction.atomic():
+                contacts.update(phone=phone)
+        except IntegrityError:
+            return False
+    return True
 
 
 def _phone_of(identities: Sequence[Pair]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -97,6 +98,58 @@ def test_a_user_id_that_moves_to_another_phone_does_not_merge_two_customers(in_s
     assert contact_find_or_create(identities=[("phone", "22997000002"), BSUID]) == second
     assert _contacts() == [("Ines", "22997000001"), ("Lea", "22997000002")]
     assert (_identities(first), _identities(second)) == ([PHONE], [BSUID, ("phone", "22997000002")])
+
+
+def waits_for_a_lock(seconds: float = 20) -> None:
+    """Return once somebody waits for another one's transaction."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.parametrize(
+    ("former", "expected"),
+    [
+        (BSUID, [("Ines", "22997000001")]),
+        # Whoever has a phone of their own stays who they are: numbers are given to other people.
+        (("phone", "22997000009"), [("Ines", "22997000009"), ("", "22997000001")]),
+    ],
+    ids=["a phone is learnt", "a phone is changed"],
+)
+def test_a_bulk_call_that_makes_the_same_phone_at_the_same_moment_counts_as_the_first(
+    committed: Any, former: tuple[str, str], expected: list[tuple[str, str]]
+) -> None:
+    organization, _ = committed
+    with schema_context(organization.schema_name):
+        contact_find_or_create(identities=[former], name="Ines")
+    errors: list[Exception] = []
+
+    def learn() -> None:
+        try:
+            with schema_context(organization.schema_name):
+                if former == BSUID:
+                    contact_find_or_create(identities=[PHONE, BSUID])
+                else:
+                    contact_identity_move(kind="phone", previous=former[1], current=PHONE[1])
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=learn)
+    with schema_context(organization.schema_name):
+        with transaction.atomic():
+            contacts_save(phones=[PHONE[1]])
+            thread.start()
+            waits_for_a_lock()
+        thread.join(30)
+        assert errors == []
+        assert _contacts() == expected
 
 
 def test_many_at_once_make_one_contact(committed: Any) -> None:
